@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * compat.h - what differs between the kernels Keel is built for (6.1 to 6.18)
+ *
+ * The one place for LINUX_VERSION_CODE and for tests of kernel features. Each
+ * entry is a function or macro with one meaning, named keel_compat_*.
+ */
+#ifndef KEEL_COMPAT_H
+#define KEEL_COMPAT_H
+
+#include <linux/eventfd.h>
+#include <linux/mm.h>
+#include <linux/cpuhotplug.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#include <linux/entry-virt.h>
+#else
+#include <linux/entry-kvm.h>
+#endif
+
+#if !IS_ENABLED(CONFIG_PREEMPT_NOTIFIERS) || !IS_ENABLED(CONFIG_MMU_NOTIFIER)
+#error "Keel needs a kernel with CONFIG_KVM: it selects PREEMPT_NOTIFIERS and MMU_NOTIFIER"
+#endif
+
+/*
+ * Add one to an eventfd. Any context but NMI. Not from within another's wake-up:
+ * the kernel warns and does nothing; this does nothing without the warning.
+ */
+static inline void keel_compat_eventfd_signal(struct eventfd_ctx *ctx)
+{
+	if (!eventfd_signal_allowed())
+		return;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	eventfd_signal(ctx);
+#else
+	eventfd_signal(ctx, 1);
+#endif
+}
+
+/* get_user_pages(): let a fault that waits (userfaultfd) end at any signal, where that exists. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define KEEL_COMPAT_FOLL_INTR	FOLL_INTERRUPTIBLE
+#else
+#define KEEL_COMPAT_FOLL_INTR	0
+#endif
+
+/*
+ * The frame that @vma, a VM_PFNMAP or VM_IO mapping, holds at @hva. mmap_lock
+ * held for reading. -EINVAL: not mapped now.
+ */
+static inline int keel_compat_follow_pfn(struct vm_area_struct *vma, unsigned long hva,
+					 unsigned long *pfn, bool *writable)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+	struct follow_pfnmap_args args = { .vma = vma, .address = hva };
+	int r = follow_pfnmap_start(&args);
+
+	if (r)
+		return r;
+	*pfn = args.pfn;
+	*writable = args.writable;
+	follow_pfnmap_end(&args);
+	return 0;
+#else
+	spinlock_t *ptl;	/* of the page table */
+	pte_t *ptep, pte;
+	int r;
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+	r = follow_pte(vma, hva, &ptep, &ptl);
+#else
+	r = follow_pte(vma->vm_mm, hva, &ptep, &ptl);
+#endif
+	if (r)
+		return r;
+	__acquire(ptl);	/* sparse does not see that success holds it */
+	pte = *ptep;
+	*pfn = pte_pfn(pte);
+	*writable = pte_write(pte);
+	pte_unmap_unlock(ptep, ptl);
+	return 0;
+#endif
+}
+
+/* Atomically exchange 16 aligned bytes of kernel memory; @old is not updated. */
+static inline bool keel_compat_cmpxchg128(void *p, const u64 old[2], const u64 new[2])
+{
+#ifdef system_has_cmpxchg128
+	u128 o = (u128)old[1] << 64 | old[0];
+	u128 n = (u128)new[1] << 64 | new[0];
+
+	return try_cmpxchg128((u128 *)p, &o, n);
+#else
+	u64 *q = p;
+
+	return cmpxchg_double(q, q + 1, old[0], old[1], new[0], new[1]);
+#endif
+}
+
+static inline bool keel_compat_has_cmpxchg128(void)
+{
+#ifdef system_has_cmpxchg128
+	return system_has_cmpxchg128();
+#else
+	return system_has_cmpxchg_double();
+#endif
+}
+
+/* The CPU hotplug state that kvm claims, too: who holds it holds the machine's virtualization. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#define KEEL_CPUHP_STATE	CPUHP_AP_KVM_ONLINE
+#else
+#define KEEL_CPUHP_STATE	CPUHP_AP_KVM_STARTING
+#endif
+
+#endif
