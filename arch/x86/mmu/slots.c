@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * slots.c - what the host's memory management and the memslots ask of the tables
+ */
+#include <linux/bitops.h>
+#include "s2_vm.h"
+
+/*
+ * True also where nothing was found, but somebody who unmapped has not flushed
+ * yet: the page that is gone from the tables may still be in a TLB.
+ */
+bool arch_mmu_unmap(struct keel_vm *vm, gfn_t start, gfn_t end)
+{
+	struct s2_range r = { .gfn = start, .end = end };
+	struct keel_s2 *ks = keel_s2(vm);
+
+	lockdep_assert_held(&vm->mmu_lock);
+	s2_unmap(&ks->s2, &r);
+	if (r.flush) {
+		keel_s2_owe_flush(vm);
+		keel_s2_account(vm);
+	}
+	return ks->owed != READ_ONCE(ks->flushed);
+}
+
+bool arch_mmu_age(struct keel_vm *vm, gfn_t start, gfn_t end, bool clear)
+{
+	struct s2_range r = { .gfn = start, .end = end };
+
+	lockdep_assert_held(&vm->mmu_lock);
+	if (clear)
+		s2_age(vm->arch.s2, &r);
+	else
+		s2_test_age(vm->arch.s2, &r);
+	if (r.flush) {
+		keel_s2_owe_flush(vm);
+		keel_s2_account(vm);
+		arch_mmu_flush(vm);
+	}
+	return r.young;
+}
+
+static bool slots_protect(struct keel_vm *vm, gfn_t start, gfn_t end)
+{
+	struct s2_range r = { .gfn = start, .end = end };
+
+	lockdep_assert_held(&vm->mmu_lock);
+	s2_protect(vm->arch.s2, &r);
+	return r.flush;
+}
+
+/* Runs of bits are runs of frames. The caller flushes. */
+void arch_mmu_protect(struct keel_vm *vm, struct keel_memslot *slot, gfn_t offset,
+		      unsigned long mask)
+{
+	gfn_t base = slot->base + offset;
+	unsigned int first, n;
+
+	while (mask) {
+		first = __ffs(mask);
+		mask >>= first;
+		n = ~mask ? ffz(mask) : BITS_PER_LONG;
+		mask = n < BITS_PER_LONG ? mask >> n : 0;
+		base += first;
+		slots_protect(vm, base, base + n);
+		base += n;
+	}
+}
+
+bool arch_mmu_protect_slot(struct keel_vm *vm, struct keel_memslot *slot)
+{
+	return slots_protect(vm, slot->base, slot->base + slot->npages);
+}
+
+/*
+ * What a change makes wrong was unmapped or protected with it, in mmu_lock. Left
+ * is what it makes slow: after a dirty log's end, memory mapped in small pieces.
+ */
+void arch_memslot_changed(struct keel_vm *vm, const struct keel_memslot *old,
+			  const struct keel_memslot *new)
+{
+	if (!old || !new || new->npages < s2_span(2))
+		return;
+	if ((old->flags & ~new->flags) & KVM_MEM_LOG_DIRTY_PAGES)
+		keel_s2_zap(vm, new->base, new->base + new->npages);
+}
