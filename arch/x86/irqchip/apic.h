@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * apic.h - a vCPU's local APIC in the kernel: core, timer, and what waits for it
+ *
+ * Shared by apic.c, apic_timer.c and apic_deliver.c. The rest of arch/x86 uses
+ * irqchip.h.
+ */
+#ifndef KEEL_X86_APIC_H
+#define KEEL_X86_APIC_H
+
+#include <linux/hrtimer.h>
+#include "irqchip.h"
+#include "lapic.h"
+#include "lapic_timer.h"
+
+/*
+ *   (c) constant after keel_apic_create()
+ *   (v) the vCPU thread
+ *   (a) atomic
+ */
+struct keel_apic {
+	struct lapic core;		/* see there */
+	struct lapic_timer timer;	/* (v) */
+	struct keel_vcpu *vcpu;		/* (c) */
+	struct hrtimer hrtimer;		/* started by (v) */
+	atomic_long_t pending;		/* (a) KEEL_APIC_INIT, KEEL_APIC_SIPI */
+	u8 sipi_vector;			/* (a) written before KEEL_APIC_SIPI */
+	int user_eoi;			/* (v) split: vector to tell userspace, or -1 */
+	DECLARE_BITMAP(eoi_vectors, 256);	/* (v) whose EOI an IOAPIC waits for */
+};
+
+/* apic_timer.c; vCPU thread, may not sleep. */
+void apic_timer_init(struct keel_apic *apic);
+void apic_timer_stop(struct keel_apic *apic);		/* and forget its state */
+void apic_timer_written(struct keel_apic *apic, unsigned int what);	/* LAPIC_FX_* */
+void apic_timer_restore(struct keel_apic *apic, u32 initial, u32 current_count);
+u32 apic_timer_count(struct keel_apic *apic);
+
+/* apic_deliver.c */
+/* The address of an APIC of @vm changed, or a vCPU came: build the map anew. Sleeps. */
+void apic_map_update(struct keel_vm *vm);
+
+/*
+ * ---- for arch/x86/vm.c and vcpu.c ----
+ * keel_apic_vm_init() - before the first vCPU. keel_apic_vm_destroy() - after the
+ * last one; nothing delivers any more. keel_apic_created() - @vcpu can be found now
+ * (from arch_vcpu_created()); sleeps. Without it delivery is right, but slow.
+ */
+void keel_apic_vm_init(struct keel_vm *vm);
+void keel_apic_vm_destroy(struct keel_vm *vm);
+void keel_apic_created(struct keel_vcpu *vcpu);
+
+#endif

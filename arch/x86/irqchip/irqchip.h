@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * irqchip.h - what the rest of arch/x86 asks of the interrupt controllers
+ *
+ * The chips themselves (lapic.h, ioapic.h, pic.h, pit.h) are logic cores. This
+ * is their surface towards the run loop, MSRs, MMIO and the ioctls.
+ */
+#ifndef KEEL_X86_IRQCHIP_H
+#define KEEL_X86_IRQCHIP_H
+
+#include <keel/arch.h>
+#include "apic_msg.h"
+
+/* ---- per vCPU: the local APIC (irqchip/apic.c over lapic.c, lapic_timer.c) ---- */
+
+/* vCPU creation and end; only where the VM's APICs are in the kernel. -ENOMEM. */
+int keel_apic_create(struct keel_vcpu *vcpu);
+void keel_apic_destroy(struct keel_vcpu *vcpu);
+/* RESET (@init false) or INIT (@init true: APIC base and id stay). */
+void keel_apic_reset(struct keel_vcpu *vcpu, bool init);
+
+static inline bool keel_apic_in_kernel(const struct keel_vcpu *vcpu)
+{
+	return vcpu->arch.apic;
+}
+
+/*
+ * Deliver @msg to all APICs it names. Any context, interrupts on or off.
+ * Returns > 0 CPUs that took it, 0 coalesced (already in IRR), -1 no such CPU or refused.
+ */
+int keel_apic_deliver(struct keel_vm *vm, const struct keel_apic_msg *msg);
+
+/* vCPU thread: CR8 = TPR[7:4]. */
+u8 keel_apic_get_cr8(struct keel_vcpu *vcpu);
+void keel_apic_set_cr8(struct keel_vcpu *vcpu, u8 cr8);
+
+/* IA32_APIC_BASE. set: 0, or -EINVAL (reserved bits, bad mode transition: #GP for a guest). */
+u64 keel_apic_get_base(struct keel_vcpu *vcpu);
+int keel_apic_set_base(struct keel_vcpu *vcpu, u64 base, bool host);
+
+/* x2APIC MSRs 0x800 to 0x8ff, TSC_DEADLINE. 0 or -EINVAL. */
+int keel_apic_msr_read(struct keel_vcpu *vcpu, u32 msr, u64 *val);
+int keel_apic_msr_write(struct keel_vcpu *vcpu, u32 msr, u64 val);
+u64 keel_apic_get_tsc_deadline(struct keel_vcpu *vcpu);
+void keel_apic_set_tsc_deadline(struct keel_vcpu *vcpu, u64 tsc);
+/* Offset or frequency of the guest's TSC changed: recompute an armed deadline. */
+void keel_apic_tsc_changed(struct keel_vcpu *vcpu);
+
+/* xAPIC page. 0: handled; -EOPNOTSUPP: @gpa is not this vCPU's APIC page (or APIC off, x2APIC). */
+int keel_apic_mmio_read(struct keel_vcpu *vcpu, gpa_t gpa, int len, void *val);
+int keel_apic_mmio_write(struct keel_vcpu *vcpu, gpa_t gpa, int len, const void *val);
+
+/* KEEL_REQ_APIC_TIMER: the hrtimer fired; deliver the LVT timer. vCPU thread. */
+void keel_apic_timer_expired(struct keel_vcpu *vcpu);
+/* Is the timer due now although the hrtimer has not run (checked when blocking)? */
+bool keel_apic_timer_pending(struct keel_vcpu *vcpu);
+/* vCPU moves to another CPU: migrate its hrtimer. */
+void keel_apic_timer_migrate(struct keel_vcpu *vcpu);
+
+/*
+ * INIT and SIPI wait as bits until the vCPU thread takes them (event.c acts).
+ */
+#define KEEL_APIC_INIT	BIT(0)
+#define KEEL_APIC_SIPI	BIT(1)
+unsigned long keel_apic_pending(struct keel_vcpu *vcpu);
+unsigned long keel_apic_take_pending(struct keel_vcpu *vcpu, unsigned long mask);
+u8 keel_apic_sipi_vector(struct keel_vcpu *vcpu);
+void keel_apic_set_sipi_vector(struct keel_vcpu *vcpu, u8 vector);
+void keel_apic_post_sipi(struct keel_vcpu *vcpu);	/* as if a SIPI had come: KVM_SET_MP_STATE */
+
+/* KVM_GET_LAPIC, KVM_SET_LAPIC (layout by the KVM_CAP_X2APIC_API format bit). */
+int keel_apic_get_state(struct keel_vcpu *vcpu, struct kvm_lapic_state *s);
+int keel_apic_set_state(struct keel_vcpu *vcpu, struct kvm_lapic_state *s);
+
+/* Split irqchip: does an EOI of @vector go to userspace (KVM_EXIT_IOAPIC_EOI)? */
+int keel_apic_take_ioapic_eoi(struct keel_vcpu *vcpu);	/* vector or -1; KEEL_REQ_IOAPIC_EOI */
+void keel_apic_scan_ioapic(struct keel_vcpu *vcpu);	/* KEEL_REQ_SCAN_IOAPIC */
+
+/* CPUID changed: x2APIC, TSC deadline offered or not. */
+void keel_apic_cpuid_changed(struct keel_vcpu *vcpu);
+
+/* ---- interrupts for the CPU: APIC, then 8259 through LINT0, or userspace's ---- */
+
+/* Is there a vector to deliver now, by the chips' priorities (IF, shadow aside)? vCPU thread. */
+bool keel_irq_pending(struct keel_vcpu *vcpu);
+/* Acknowledge and return it; -1 none (a spurious race). */
+int keel_irq_ack(struct keel_vcpu *vcpu);
+/* Highest IRR vector that TPR alone masks, or -1: for the CR8 intercept. */
+int keel_irq_highest_irr(struct keel_vcpu *vcpu);
+
+/* ---- per VM: the chips (irqchip/irqchip.c over pic.c, ioapic.c, pit.c) ---- */
+
+int keel_irqchip_create(struct keel_vm *vm);		/* KVM_CREATE_IRQCHIP; vm->lock held */
+int keel_irqchip_split(struct keel_vm *vm, u32 pins);	/* KVM_CAP_SPLIT_IRQCHIP; vm->lock held */
+void keel_irqchip_destroy(struct keel_vm *vm);
+int keel_irqchip_get(struct keel_vm *vm, struct kvm_irqchip *chip);
+int keel_irqchip_set(struct keel_vm *vm, const struct kvm_irqchip *chip);
+int keel_pit_create(struct keel_vm *vm, const struct kvm_pit_config *cfg);	/* vm->lock held */
+void keel_pit_destroy(struct keel_vm *vm);
+int keel_pit_get(struct keel_vm *vm, struct kvm_pit_state2 *s);
+int keel_pit_set(struct keel_vm *vm, const struct kvm_pit_state2 *s);
+int keel_pit_reinject(struct keel_vm *vm, const struct kvm_reinject_control *c);
+
+/* The 8259 pair as seen by the CPU. Lock inside. vCPU thread. */
+bool keel_pic_pending(struct keel_vm *vm);
+int keel_pic_ack(struct keel_vm *vm);
+
+/* An APIC wrote EOI for level-triggered @vector: the IOAPIC reacts. vCPU thread. */
+void keel_ioapic_eoi(struct keel_vcpu *vcpu, u8 vector, bool level);
+/* Does the in-kernel IOAPIC (or the split routing) need to see @vector's EOI on @vcpu? RCU. */
+void keel_ioapic_scan(struct keel_vcpu *vcpu, unsigned long *eoi_vectors);
+
+#endif
