@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * arch.c - which backend, and its hardware on and off: load, first and last VM,
+ * CPU hotplug, suspend, reboot
+ */
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/mutex.h>
+#include <linux/printk.h>
+#include <linux/reboot.h>
+#include <linux/smp.h>
+#include <linux/static_call.h>
+#include <linux/syscore_ops.h>
+#include <keel/arch.h>
+#include <keel/compat.h>
+#include "backend.h"
+#include "clock.h"
+#include "cpuid.h"
+#include "msr.h"
+
+struct keel_caps keel_caps;
+const struct keel_backend *keel_backend;
+
+#define KEEL_DEFINE_OP(name) \
+	DEFINE_STATIC_CALL_NULL(keel_##name, *(((struct keel_backend *)0)->name));
+KEEL_BACKEND_OPS(KEEL_DEFINE_OP)
+
+static DEFINE_MUTEX(keel_hw_lock);
+static unsigned int keel_hw_users;	/* keel_hw_lock */
+static bool keel_hw_on;			/* written under keel_hw_lock and cpus_read_lock */
+static bool keel_rebooting;
+
+size_t arch_vm_size(void)
+{
+	return keel_backend->vm_size;
+}
+
+size_t arch_vcpu_size(void)
+{
+	return keel_backend->vcpu_size;
+}
+
+static void keel_bind_ops(void)
+{
+#define KEEL_BIND_OP(name) static_call_update(keel_##name, keel_backend->name);
+	KEEL_BACKEND_OPS(KEEL_BIND_OP)
+}
+
+/* ---- one CPU ---- */
+
+static void keel_cpu_on(void *failed)
+{
+	if (READ_ONCE(keel_rebooting) || keel_backend->cpu_enable())
+		atomic_inc(failed);
+}
+
+static void keel_cpu_off(void *unused)
+{
+	keel_backend->cpu_disable();
+}
+
+/*
+ * Hotplug callbacks, interrupts off on the CPU that comes or goes. A CPU that cannot
+ * be switched on stays out of use: entry there fails, the others go on.
+ */
+static int keel_cpu_starting(unsigned int cpu)
+{
+	if (keel_backend->cpu_enable())
+		pr_err_ratelimited("CPU %u: virtualization is in use by another hypervisor\n", cpu);
+	return 0;
+}
+
+static int keel_cpu_dying(unsigned int cpu)
+{
+	keel_backend->cpu_disable();
+	return 0;
+}
+
+/* ---- suspend and reboot: one CPU left, interrupts off; or all of them ---- */
+
+static int keel_suspend(void)
+{
+	if (keel_hw_on)
+		keel_backend->cpu_disable();
+	return 0;
+}
+
+static void keel_resume(void)
+{
+	if (keel_hw_on && keel_backend->cpu_enable())
+		pr_err("virtualization is in use by another hypervisor after resume\n");
+}
+
+static struct syscore_ops keel_syscore_ops = {
+	.suspend = keel_suspend,
+	.resume = keel_resume,
+};
+
+static int keel_reboot(struct notifier_block *nb, unsigned long val, void *v)
+{
+	WRITE_ONCE(keel_rebooting, true);
+	on_each_cpu(keel_cpu_off, NULL, 1);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block keel_reboot_nb = { .notifier_call = keel_reboot };
+
+/* ---- all CPUs ---- */
+
+/*
+ * The hotplug state is one that only one hypervisor can hold: kvm claims the same one
+ * when its vendor module is loaded. It is taken before the first CPU is switched on.
+ */
+static int keel_hw_enable(void)
+{
+	atomic_t failed = ATOMIC_INIT(0);
+	int r;
+
+	cpus_read_lock();
+	r = cpuhp_setup_state_nocalls_cpuslocked(KEEL_CPUHP_STATE, "keel:starting",
+						 keel_cpu_starting, keel_cpu_dying);
+	if (r) {
+		pr_err_ratelimited("kvm holds this machine's virtualization: remove its module (rmmod kvm_amd or kvm_intel) and try again\n");
+		r = -EBUSY;
+		goto out;
+	}
+	on_each_cpu(keel_cpu_on, &failed, 1);
+	if (atomic_read(&failed)) {
+		pr_err_ratelimited("%s is switched on by another hypervisor on %d CPUs: end it and try again\n",
+				   keel_backend->name, atomic_read(&failed));
+		on_each_cpu(keel_cpu_off, NULL, 1);
+		cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
+		r = -EBUSY;
+		goto out;
+	}
+	keel_hw_on = true;
+out:
+	cpus_read_unlock();
+	return r;
+}
+
+static void keel_hw_disable(void)
+{
+	cpus_read_lock();
+	keel_hw_on = false;
+	on_each_cpu(keel_cpu_off, NULL, 1);
+	cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
+	cpus_read_unlock();
+}
+
+int arch_hardware_get(void)
+{
+	int r = 0;
+
+	mutex_lock(&keel_hw_lock);
+	if (!keel_hw_users)
+		r = keel_hw_enable();
+	if (!r)
+		keel_hw_users++;
+	mutex_unlock(&keel_hw_lock);
+	return r;
+}
+
+void arch_hardware_put(void)
+{
+	mutex_lock(&keel_hw_lock);
+	if (!--keel_hw_users)
+		keel_hw_disable();
+	mutex_unlock(&keel_hw_lock);
+}
+
+/* ---- load ---- */
+
+static const struct keel_backend * const keel_backends[] = { &svm_backend };
+
+static int keel_choose_backend(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(keel_backends); i++) {
+		if (!keel_backends[i]->present())
+			continue;
+		keel_backend = keel_backends[i];
+		return keel_backend->setup(&keel_caps);
+	}
+	pr_err("this CPU has neither AMD SVM nor Intel VMX, or the firmware hides it\n");
+	return -EOPNOTSUPP;
+}
+
+int arch_init(void)
+{
+	int r = keel_choose_backend();
+
+	if (r)
+		return r;
+	keel_bind_ops();
+	r = keel_cpuid_setup();
+	if (!r)
+		r = keel_msr_setup();
+	if (!r)
+		r = keel_clock_setup();
+	if (r) {
+		keel_backend->teardown();
+		return r;
+	}
+	register_syscore_ops(&keel_syscore_ops);
+	register_reboot_notifier(&keel_reboot_nb);
+	return 0;
+}
+
+void arch_exit(void)
+{
+	unregister_reboot_notifier(&keel_reboot_nb);
+	unregister_syscore_ops(&keel_syscore_ops);
+	keel_clock_exit();
+	keel_backend->teardown();
+}

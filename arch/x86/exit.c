@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * exit.c - one table from the kind of exit to what is done about it
+ */
+#include <linux/printk.h>
+#include <asm/trapnr.h>
+#include <linux/sched.h>
+#include "backend.h"
+#include "clock.h"
+#include "cpuid.h"
+#include "event.h"
+#include "mmu/mmu.h"
+#include "msr.h"
+#include "regs.h"
+#include "run.h"
+
+int keel_internal_error(struct keel_vcpu *vcpu, u32 suberror, unsigned int n, const u64 *data)
+{
+	struct kvm_run *run = vcpu->run;
+	unsigned int i;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = suberror;
+	run->internal.ndata = n;
+	for (i = 0; i < n; i++)
+		run->internal.data[i] = data[i];
+	return KEEL_TO_USER;
+}
+
+/* ---- stepping over ---- */
+
+int keel_skip_len(struct keel_vcpu *vcpu, unsigned int len)
+{
+	u64 rip = keel_rip(vcpu) + len;
+
+	if (!keel_is_64bit(vcpu))
+		rip = (u32)rip;
+	keel_reg_write(vcpu, KEEL_RIP, rip);
+	keel_op(set_shadow)(vcpu, 0);
+	return keel_debug_step_done(vcpu);
+}
+
+int keel_skip(struct keel_vcpu *vcpu, const struct keel_exit *exit)
+{
+	struct emul_decoded d;
+	unsigned int len = exit->insn_len;
+	int r;
+
+	if (!len) {
+		r = keel_decode(vcpu, &d, &len);
+		if (r != KEEL_RESUME || !len)
+			return r;
+	}
+	return keel_skip_len(vcpu, len);
+}
+
+/* ---- handlers ---- */
+
+static int keel_exit_none(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	return KEEL_RESUME;
+}
+
+static int keel_exit_unknown(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	u64 data[] = { exit->hw.reason, vcpu->arch.last_cpu };
+
+	pr_warn_ratelimited("vCPU %u: exit %#llx (%#llx, %#llx) is not known\n", vcpu->id,
+			    exit->hw.reason, exit->hw.info1, exit->hw.info2);
+	return keel_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
+				   ARRAY_SIZE(data), data);
+}
+
+static int keel_exit_entry_failed(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	struct kvm_run *run = vcpu->run;
+
+	pr_warn_ratelimited("vCPU %u: the CPU refused the guest's state (%#llx)\n", vcpu->id,
+			    exit->hw.reason);
+	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+	run->fail_entry.hardware_entry_failure_reason = exit->hw.reason;
+	run->fail_entry.cpu = vcpu->arch.last_cpu;
+	return KEEL_TO_USER;
+}
+
+static int keel_exit_exception(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	if (exit->exc.vector == X86_TRAP_DB || exit->exc.vector == X86_TRAP_BP)
+		return keel_db_exit(vcpu, exit);
+	if (exit->exc.has_error)
+		keel_queue_exception_error(vcpu, exit->exc.vector, exit->exc.error);
+	else
+		keel_queue_exception(vcpu, exit->exc.vector);
+	return KEEL_RESUME;
+}
+
+/* The CPU's state after a shutdown is not defined: INIT makes it so. */
+static int keel_exit_triple_fault(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	keel_vcpu_reset(vcpu, true);
+	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return KEEL_TO_USER;
+}
+
+static int keel_exit_window(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	keel_vcpu_request(vcpu, KEEL_REQ_EVENT);
+	return KEEL_RESUME;
+}
+
+static int keel_exit_hlt(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	int r = keel_skip(vcpu, exit);
+
+	vcpu->stat.halts++;
+	return r == KEEL_RESUME ? keel_vcpu_halt(vcpu) : r;
+}
+
+static int keel_exit_skip(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	return keel_skip(vcpu, exit);
+}
+
+/* A spinning guest: let somebody else run who may hold what it waits for. */
+static int keel_exit_pause(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	cond_resched();
+	return keel_skip(vcpu, exit);
+}
+
+static int keel_exit_ud(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	keel_inject_ud(vcpu);
+	return KEEL_RESUME;
+}
+
+static int keel_exit_gp(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	keel_inject_gp(vcpu, 0);
+	return KEEL_RESUME;
+}
+
+static int keel_exit_emulate(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	return keel_emulate(vcpu);
+}
+
+static int keel_exit_task_switch(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	u64 data[] = { exit->task.selector, exit->task.reason };
+
+	return keel_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION, ARRAY_SIZE(data), data);
+}
+
+typedef int (*keel_exit_fn)(struct keel_vcpu *vcpu, struct keel_exit *exit);
+
+struct keel_exit_row {
+	const char *name;
+	keel_exit_fn fn;
+};
+
+#define ROW(kind, name, fn) [KEEL_EXIT_##kind] = { name, fn }
+
+static const struct keel_exit_row keel_exit_rows[KEEL_NR_EXITS] = {
+	ROW(UNKNOWN, "unknown", keel_exit_unknown),
+	ROW(ENTRY_FAILED, "entry_failed", keel_exit_entry_failed),
+	ROW(NONE, "host_irq", keel_exit_none),
+	ROW(NMI, "host_nmi", keel_exit_none),
+	ROW(EXCEPTION, "exception", keel_exit_exception),
+	ROW(TRIPLE_FAULT, "triple_fault", keel_exit_triple_fault),
+	ROW(IRQ_WINDOW, "irq_window", keel_exit_window),
+	ROW(NMI_WINDOW, "nmi_window", keel_exit_window),
+	ROW(PIO, "pio", keel_pio_exit),
+	ROW(FAULT, "fault", keel_fault_exit),
+	ROW(MISCONFIG, "misconfig", keel_fault_exit),
+	ROW(APIC_ACCESS, "apic_access", keel_exit_emulate),
+	ROW(APIC_WRITE, "apic_write", keel_exit_unknown),
+	ROW(EOI, "eoi", keel_exit_unknown),
+	ROW(TPR_BELOW, "tpr_below", keel_exit_window),
+	ROW(CPUID, "cpuid", keel_cpuid_exit),
+	ROW(HLT, "hlt", keel_exit_hlt),
+	ROW(MSR_READ, "msr_read", keel_msr_read_exit),
+	ROW(MSR_WRITE, "msr_write", keel_msr_write_exit),
+	ROW(HYPERCALL, "hypercall", keel_hypercall),
+	ROW(CR, "cr", keel_cr_exit),
+	ROW(DR, "dr", keel_dr_exit),
+	ROW(XSETBV, "xsetbv", keel_xsetbv_exit),
+	ROW(INVD, "invd", keel_exit_skip),
+	ROW(INVLPG, "invlpg", keel_exit_skip),
+	ROW(INVPCID, "invpcid", keel_exit_ud),
+	ROW(MONITOR, "monitor", keel_exit_skip),
+	ROW(MWAIT, "mwait", keel_exit_skip),
+	ROW(PAUSE, "pause", keel_exit_pause),
+	ROW(RDPMC, "rdpmc", keel_exit_gp),
+	ROW(RDTSC, "rdtsc", keel_exit_unknown),
+	ROW(RSM, "rsm", keel_exit_ud),
+	ROW(TASK_SWITCH, "task_switch", keel_exit_task_switch),
+	ROW(UNDEFINED, "undefined", keel_exit_ud),
+	ROW(DESC_ACCESS, "desc_access", keel_exit_emulate),
+	ROW(PREEMPT_TIMER, "preempt_timer", keel_exit_unknown),
+	ROW(LOG_FULL, "log_full", keel_exit_unknown),
+	ROW(INIT, "host_init", keel_exit_none),
+	ROW(SMI, "host_smi", keel_exit_none),
+};
+
+const char *keel_exit_name(unsigned int kind)
+{
+	return kind < KEEL_NR_EXITS ? keel_exit_rows[kind].name : NULL;
+}
+
+int keel_handle_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	unsigned int kind = exit->kind < KEEL_NR_EXITS ? exit->kind : KEEL_EXIT_UNKNOWN;
+
+	BUILD_BUG_ON(KEEL_NR_EXITS > KEEL_NR_EXIT_STATS);
+	vcpu->stat.exits[kind]++;
+	return keel_exit_rows[array_index_nospec(kind, KEEL_NR_EXITS)].fn(vcpu, exit);
+}
