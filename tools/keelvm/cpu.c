@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * cpu.c - virtual CPUs: made, set up to start, run
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include "keelvm.h"
+
+/* Guest memory the boot needs: tables below the first 64 KiB */
+#define GDT_ADDR	0x1000
+#define PML4_ADDR	0x9000	/* then one PDPT and four page directories: 4 GiB */
+
+#define CR0_PE		1u
+#define CR0_PG		(1u << 31)
+#define CR0_ET		(1u << 4)
+#define CR4_PAE		(1u << 5)
+#define EFER_LME	(1u << 8)
+#define EFER_LMA	(1u << 10)
+
+#define MSR_MISC_ENABLE	0x1a0
+
+#define MAX_CPUID	256
+
+static void ioctl_cpu(struct vm_cpu *cpu, unsigned long req, void *arg, const char *name)
+{
+	if (ioctl(cpu->fd, req, arg) < 0)
+		vm_die(cpu->vm, VM_HOST, "CPU %u: %s", cpu->id, name);
+}
+
+/* The identity of this CPU in what the hypervisor supports */
+static void cpuid_patch(struct vm_cpu *cpu, struct kvm_cpuid_entry2 *e)
+{
+	switch (e->function) {
+	case 1:
+		e->ebx = (e->ebx & 0x0000ffff) | cpu->id << 24 | cpu->vm->opt->cpus << 16;
+		e->ecx |= 1u << 31;	/* hypervisor present */
+		if (cpu->vm->opt->cpus > 1)
+			e->edx |= 1u << 28;
+		break;
+	case 0xb:
+	case 0x1f:
+		e->edx = cpu->id;
+		break;
+	case 0x8000001e:
+		e->eax = cpu->id;
+		break;
+	}
+}
+
+static void set_cpuid(struct vm_cpu *cpu)
+{
+	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + MAX_CPUID * sizeof(c->entries[0]));
+	unsigned int i;
+
+	if (!c)
+		vm_die(cpu->vm, VM_HOST, "memory");
+	c->nent = MAX_CPUID;
+	if (ioctl(cpu->vm->sys, KVM_GET_SUPPORTED_CPUID, c) < 0)
+		vm_die(cpu->vm, VM_HOST, "KVM_GET_SUPPORTED_CPUID");
+	for (i = 0; i < c->nent; i++)
+		cpuid_patch(cpu, &c->entries[i]);
+	ioctl_cpu(cpu, KVM_SET_CPUID2, c, "KVM_SET_CPUID2");
+	free(c);
+}
+
+/* LINT0 takes the 8259's interrupts, LINT1 is NMI: as a BIOS leaves them */
+static void set_lapic(struct vm_cpu *cpu)
+{
+	struct kvm_lapic_state s;
+	uint32_t lint0 = 0x700, lint1 = 0x400;
+
+	ioctl_cpu(cpu, KVM_GET_LAPIC, &s, "KVM_GET_LAPIC");
+	memcpy(s.regs + 0x350, &lint0, 4);
+	memcpy(s.regs + 0x360, &lint1, 4);
+	ioctl_cpu(cpu, KVM_SET_LAPIC, &s, "KVM_SET_LAPIC");
+}
+
+static void set_msrs(struct vm_cpu *cpu)
+{
+	struct {
+		struct kvm_msrs h;
+		struct kvm_msr_entry e[1];
+	} m = { .h.nmsrs = 1, .e[0] = { .index = MSR_MISC_ENABLE, .data = 1 } };
+
+	if (ioctl(cpu->fd, KVM_SET_MSRS, &m) != 1)
+		vm_die(cpu->vm, VM_HOST, "CPU %u: KVM_SET_MSRS", cpu->id);
+}
+
+void cpu_create(struct vm *vm, unsigned int id)
+{
+	struct vm_cpu *cpu = &vm->cpu[id];
+
+	cpu->vm = vm;
+	cpu->id = id;
+	cpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)id);
+	if (cpu->fd < 0)
+		vm_die(vm, VM_HOST, "KVM_CREATE_VCPU %u", id);
+	cpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
+	if (cpu->run == MAP_FAILED)
+		vm_die(vm, VM_HOST, "mmap of CPU %u", id);
+	set_cpuid(cpu);
+	set_lapic(cpu);
+	set_msrs(cpu);
+}
+
+/* ---- start states ---- */
+
+static void flat_segment(struct kvm_segment *s, uint16_t sel, uint8_t type, bool l, bool db)
+{
+	*s = (struct kvm_segment){
+		.base = 0, .limit = 0xffffffff, .selector = sel, .type = type, .present = 1,
+		.s = 1, .l = l, .db = db, .g = 1,
+	};
+}
+
+static void flat_segments(struct vm *vm, struct kvm_sregs *s, bool l)
+{
+	/* As Linux's boot protocol wants them: code at 0x10, data at 0x18 */
+	static const uint64_t gdt[2][4] = {
+		{ 0, 0, 0x00cf9b000000ffff, 0x00cf93000000ffff },
+		{ 0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff },
+	};
+	struct kvm_segment *data[] = { &s->ds, &s->es, &s->fs, &s->gs, &s->ss };
+	unsigned int i;
+
+	flat_segment(&s->cs, 0x10, 0xb, l, !l);
+	for (i = 0; i < 5; i++)
+		flat_segment(data[i], 0x18, 0x3, false, true);
+	memcpy(vm_ram(vm, GDT_ADDR, sizeof(gdt[l])), gdt[l], sizeof(gdt[l]));
+	s->gdt.base = GDT_ADDR;
+	s->gdt.limit = sizeof(gdt[l]) - 1;
+	s->idt.limit = 0;
+}
+
+/* The first 4 GiB mapped one to one by 2 MiB pages */
+static void identity_map(struct vm *vm)
+{
+	uint64_t *t = vm_ram(vm, PML4_ADDR, 6 * 4096);
+	unsigned int i;
+
+	memset(t, 0, 6 * 4096);
+	t[0] = (PML4_ADDR + 0x1000) | 3;
+	for (i = 0; i < 4; i++)
+		t[512 + i] = (PML4_ADDR + 0x2000 + i * 0x1000) | 3;
+	for (i = 0; i < 2048; i++)
+		t[1024 + i] = ((uint64_t)i << 21) | 0x83;
+}
+
+static void start(struct vm_cpu *cpu, struct kvm_sregs *s, struct kvm_regs *r)
+{
+	r->rflags = 2;
+	ioctl_cpu(cpu, KVM_SET_SREGS, s, "KVM_SET_SREGS");
+	ioctl_cpu(cpu, KVM_SET_REGS, r, "KVM_SET_REGS");
+}
+
+void cpu_start_long(struct vm_cpu *cpu, uint64_t rip, uint64_t rsi)
+{
+	struct kvm_regs r = { .rip = rip, .rsi = rsi, .rsp = PML4_ADDR - 0x100 };
+	struct kvm_sregs s;
+
+	ioctl_cpu(cpu, KVM_GET_SREGS, &s, "KVM_GET_SREGS");
+	identity_map(cpu->vm);
+	flat_segments(cpu->vm, &s, true);
+	s.cr3 = PML4_ADDR;
+	s.cr4 = CR4_PAE;
+	s.cr0 = CR0_PE | CR0_PG | CR0_ET;
+	s.efer = EFER_LME | EFER_LMA;
+	start(cpu, &s, &r);
+}
+
+void cpu_start_prot(struct vm_cpu *cpu, uint64_t rip, uint64_t rax, uint64_t rbx)
+{
+	struct kvm_regs r = { .rip = rip, .rax = rax, .rbx = rbx, .rsp = PML4_ADDR - 0x100 };
+	struct kvm_sregs s;
+
+	ioctl_cpu(cpu, KVM_GET_SREGS, &s, "KVM_GET_SREGS");
+	flat_segments(cpu->vm, &s, false);
+	s.cr0 = CR0_PE | CR0_ET;
+	start(cpu, &s, &r);
+}
+
+void cpu_start_real(struct vm_cpu *cpu, uint64_t addr)
+{
+	struct kvm_regs r = { .rip = addr & 0xf, .rsp = 0x7000 };
+	struct kvm_sregs s;
+
+	ioctl_cpu(cpu, KVM_GET_SREGS, &s, "KVM_GET_SREGS");
+	s.cs.selector = addr >> 4;
+	s.cs.base = addr & ~0xfULL;
+	start(cpu, &s, &r);
+}
+
+/* ---- running ---- */
+
+static void handle_io(struct vm_cpu *cpu)
+{
+	struct kvm_run *run = cpu->run;
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+	unsigned int i;
+
+	for (i = 0; i < run->io.count; i++, data += run->io.size)
+		port_io(cpu, run->io.port, run->io.direction == KVM_EXIT_IO_IN, run->io.size, data);
+}
+
+/* Nobody is there: reads see all ones */
+static void handle_mmio(struct vm_cpu *cpu)
+{
+	if (!cpu->run->mmio.is_write)
+		memset(cpu->run->mmio.data, 0xff, sizeof(cpu->run->mmio.data));
+}
+
+static void print_state(struct vm_cpu *cpu)
+{
+	struct kvm_regs r;
+	struct kvm_sregs s;
+
+	if (ioctl(cpu->fd, KVM_GET_REGS, &r) < 0 || ioctl(cpu->fd, KVM_GET_SREGS, &s) < 0)
+		return;
+	fprintf(stderr, "keelvm: CPU %u rip %#llx cs %#x base %#llx rsp %#llx rflags %#llx\n"
+		"keelvm: cr0 %#llx cr2 %#llx cr3 %#llx cr4 %#llx efer %#llx\n", cpu->id, r.rip,
+		s.cs.selector, s.cs.base, r.rsp, r.rflags, s.cr0, s.cr2, s.cr3, s.cr4, s.efer);
+}
+
+static void handle_error(struct vm_cpu *cpu)
+{
+	struct kvm_run *run = cpu->run;
+	unsigned int i;
+
+	print_state(cpu);
+	fprintf(stderr, "keelvm: internal error %u:", run->internal.suberror);
+	for (i = 0; i < run->internal.ndata && i < 16; i++)
+		fprintf(stderr, " %#llx", run->internal.data[i]);
+	fputc('\n', stderr);
+	vm_exit(cpu->vm, VM_GUEST);
+}
+
+static void handle_exit(struct vm_cpu *cpu)
+{
+	struct kvm_run *run = cpu->run;
+
+	cpu->exits[run->exit_reason & 63]++;
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		handle_io(cpu);
+		break;
+	case KVM_EXIT_MMIO:
+		handle_mmio(cpu);
+		break;
+	case KVM_EXIT_INTR:
+	case KVM_EXIT_HLT:
+		break;
+	case KVM_EXIT_SHUTDOWN:
+		vm_die(cpu->vm, VM_GUEST, "the guest shut down by a triple fault");
+	case KVM_EXIT_SYSTEM_EVENT:
+		vm_exit(cpu->vm, 0);
+	case KVM_EXIT_INTERNAL_ERROR:
+		handle_error(cpu);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		print_state(cpu);
+		vm_die(cpu->vm, VM_GUEST, "entry failed: %#llx", (unsigned long long)
+		       run->fail_entry.hardware_entry_failure_reason);
+	default:
+		print_state(cpu);
+		vm_die(cpu->vm, VM_GUEST, "exit reason %u", run->exit_reason);
+	}
+}
+
+void *cpu_run(void *arg)
+{
+	struct vm_cpu *cpu = arg;
+
+	for (;;) {
+		if (ioctl(cpu->fd, KVM_RUN, 0) == 0)
+			handle_exit(cpu);
+		else if (errno != EINTR && errno != EAGAIN)
+			vm_die(cpu->vm, VM_HOST, "CPU %u: KVM_RUN", cpu->id);
+	}
+	return NULL;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * keelvm.h - a small VMM: the example of the ABI, and the tests' machine
+ *
+ * One machine: RAM from 0 (below 3 GiB, the rest above 4 GiB), in-kernel interrupt
+ * controllers and PIT, one 16550 at 0x3f8 (IRQ 4), and a port that ends it.
+ */
+#ifndef KEELVM_H
+#define KEELVM_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/kvm.h>
+
+#define KEELVM_MAX_CPUS		64
+#define KEELVM_GAP_START	0xc0000000ULL	/* no RAM from here */
+#define KEELVM_GAP_END		0x100000000ULL	/* to here */
+#define KEELVM_EXIT_PORT	0xf4		/* a byte written here is the exit status */
+
+enum vm_status {		/* exit status of keelvm beside the guest's own */
+	VM_USAGE	= 125,	/* bad options, files that cannot be read */
+	VM_HOST		= 126,	/* the hypervisor refused something */
+	VM_GUEST	= 127,	/* the guest did what cannot be gone on from */
+};
+
+struct vm_options {
+	const char *dev;	/* /dev/keel or /dev/kvm */
+	const char *kernel, *initrd, *cmdline, *flat;
+	uint64_t flat_addr;
+	uint64_t mem;		/* bytes */
+	unsigned int cpus;
+	bool verbose;		/* exits counted and printed at the end */
+};
+
+struct vm;
+
+struct vm_cpu {
+	struct vm *vm;
+	unsigned int id;
+	int fd;
+	struct kvm_run *run;
+	pthread_t thread;
+	uint64_t exits[64];	/* by exit_reason */
+};
+
+struct vm {
+	const struct vm_options *opt;
+	int sys, fd;
+	size_t run_size;
+	uint8_t *mem;		/* RAM; guest address a below the gap is mem[a] */
+	struct vm_cpu cpu[KEELVM_MAX_CPUS];
+	struct serial *serial;
+};
+
+/* Guest RAM at @addr, or NULL if not [addr, addr + len) is all RAM below the gap. */
+void *vm_ram(struct vm *vm, uint64_t addr, uint64_t len);
+
+/* End the whole program with @status; console and counters are put in order first. Any thread. */
+void vm_exit(struct vm *vm, int status) __attribute__((noreturn));
+/* The same with a message. @status VM_HOST adds errno's text. */
+void vm_die(struct vm *vm, int status, const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 3, 4)));
+
+void vm_irq(struct vm *vm, unsigned int gsi, int level);
+
+/* cpu.c */
+void cpu_create(struct vm *vm, unsigned int id);
+void cpu_start_long(struct vm_cpu *cpu, uint64_t rip, uint64_t rsi);	/* 64 bit, paging on */
+void cpu_start_prot(struct vm_cpu *cpu, uint64_t rip, uint64_t rax, uint64_t rbx);	/* flat 32 bit */
+void cpu_start_real(struct vm_cpu *cpu, uint64_t addr);
+void *cpu_run(void *cpu);	/* thread function; returns only through vm_exit() */
+
+/* load.c: what to run, and the boot CPU set up to run it */
+void load_guest(struct vm *vm);
+
+/* mptable.c: how a guest without ACPI finds its CPUs and interrupts */
+void mptable_write(struct vm *vm);
+
+/* ports.c: I/O of devices that userspace has */
+void port_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data);
+
+/* serial.c */
+#define SERIAL_BASE	0x3f8
+#define SERIAL_IRQ	4
+void serial_start(struct vm *vm);	/* console on stdin and stdout */
+void serial_restore(void);		/* the terminal as it was; any thread, any number of times */
+uint8_t serial_read(struct vm *vm, unsigned int reg);
+void serial_write(struct vm *vm, unsigned int reg, uint8_t val);
+
+#endif

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * main.c - options, the machine put together, and its end
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include "keelvm.h"
+
+static const char usage[] =
+	"usage: keelvm [options] --kernel BZIMAGE [--initrd FILE] [--cmdline TEXT]\n"
+	"       keelvm [options] --kernel MULTIBOOT-ELF\n"
+	"       keelvm [options] --flat FILE[@ADDRESS]     (16 bit code; default 0x7c00)\n"
+	"\n"
+	"  -m, --mem MIB        guest memory (128)\n"
+	"  -s, --smp N          virtual CPUs (1)\n"
+	"  -d, --dev PATH       hypervisor device (/dev/keel)\n"
+	"  -v, --verbose        count exits, print them at the end\n"
+	"\n"
+	"The first serial port is stdin and stdout; Ctrl-A x ends a terminal session.\n"
+	"A byte written to port 0xf4 is the exit status. 125: bad usage; 126: the\n"
+	"hypervisor refused; 127: the guest died.\n";
+
+enum { OPT_KERNEL = 256, OPT_INITRD, OPT_CMDLINE, OPT_FLAT };
+
+static const struct option options[] = {
+	{ "kernel", required_argument, NULL, OPT_KERNEL },
+	{ "initrd", required_argument, NULL, OPT_INITRD },
+	{ "cmdline", required_argument, NULL, OPT_CMDLINE },
+	{ "flat", required_argument, NULL, OPT_FLAT },
+	{ "mem", required_argument, NULL, 'm' },
+	{ "smp", required_argument, NULL, 's' },
+	{ "dev", required_argument, NULL, 'd' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+static unsigned long number(const char *text, unsigned long min, unsigned long max)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(text, &end, 0);
+	if (errno || end == text || *end || n < min || n > max) {
+		fprintf(stderr, "keelvm: '%s' is not a number from %lu to %lu\n", text, min, max);
+		exit(VM_USAGE);
+	}
+	return n;
+}
+
+static void set_flat(struct vm_options *o, char *arg)
+{
+	char *at = strrchr(arg, '@');
+
+	if (at) {
+		*at = 0;
+		o->flat_addr = number(at + 1, 0, 0xfffff);
+	}
+	o->flat = arg;
+}
+
+static void parse(struct vm_options *o, int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "m:s:d:vh", options, NULL)) != -1) {
+		switch (c) {
+		case OPT_KERNEL: o->kernel = optarg; break;
+		case OPT_INITRD: o->initrd = optarg; break;
+		case OPT_CMDLINE: o->cmdline = optarg; break;
+		case OPT_FLAT: set_flat(o, optarg); break;
+		case 'm': o->mem = number(optarg, 1, 1 << 20) << 20; break;
+		case 's': o->cpus = number(optarg, 1, KEELVM_MAX_CPUS); break;
+		case 'd': o->dev = optarg; break;
+		case 'v': o->verbose = true; break;
+		case 'h': fputs(usage, stdout); exit(0);
+		default: fputs(usage, stderr); exit(VM_USAGE);
+		}
+	}
+	if (optind != argc || !o->kernel == !o->flat) {
+		fputs(usage, stderr);
+		exit(VM_USAGE);
+	}
+}
+
+static const char * const exit_names[] = {
+	[KVM_EXIT_IO] = "io", [KVM_EXIT_MMIO] = "mmio", [KVM_EXIT_HLT] = "hlt",
+	[KVM_EXIT_INTR] = "intr", [KVM_EXIT_SHUTDOWN] = "shutdown",
+	[KVM_EXIT_SYSTEM_EVENT] = "system_event",
+};
+
+static void print_exits(struct vm *vm)
+{
+	unsigned int i, c;
+
+	for (i = 0; i < 64; i++) {
+		uint64_t n = 0;
+
+		for (c = 0; c < vm->opt->cpus; c++)
+			n += vm->cpu[c].exits[i];
+		if (n && i < sizeof(exit_names) / sizeof(*exit_names) && exit_names[i])
+			fprintf(stderr, "keelvm: exits %s %llu\n", exit_names[i],
+				(unsigned long long)n);
+		else if (n)
+			fprintf(stderr, "keelvm: exits reason-%u %llu\n", i,
+				(unsigned long long)n);
+	}
+}
+
+void vm_exit(struct vm *vm, int status)
+{
+	static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
+
+	pthread_mutex_lock(&once);	/* never released: one thread ends the program */
+	serial_restore();
+	if (vm->opt->verbose)
+		print_exits(vm);
+	fflush(NULL);
+	_exit(status);
+}
+
+void vm_die(struct vm *vm, int status, const char *fmt, ...)
+{
+	int err = errno;
+	va_list ap;
+
+	serial_restore();
+	fputs("keelvm: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	if (status == VM_HOST)
+		fprintf(stderr, ": %s", strerror(err));
+	fputc('\n', stderr);
+	vm_exit(vm, status);
+}
+
+void *vm_ram(struct vm *vm, uint64_t addr, uint64_t len)
+{
+	uint64_t low = vm->opt->mem < KEELVM_GAP_START ? vm->opt->mem : KEELVM_GAP_START;
+
+	return addr <= low && len <= low - addr ? vm->mem + addr : NULL;
+}
+
+void vm_irq(struct vm *vm, unsigned int gsi, int level)
+{
+	struct kvm_irq_level irq = { .irq = gsi, .level = level };
+
+	if (ioctl(vm->fd, KVM_IRQ_LINE, &irq) < 0)
+		vm_die(vm, VM_HOST, "KVM_IRQ_LINE %u", gsi);
+}
+
+static void add_slot(struct vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *hva)
+{
+	struct kvm_userspace_memory_region r = {
+		.slot = slot, .guest_phys_addr = gpa, .memory_size = size,
+		.userspace_addr = (uintptr_t)hva,
+	};
+
+	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &r) < 0)
+		vm_die(vm, VM_HOST, "memory slot of %llu bytes at %#llx",
+		       (unsigned long long)size, (unsigned long long)gpa);
+}
+
+static void create_memory(struct vm *vm)
+{
+	uint64_t size = vm->opt->mem, low = size;
+
+	vm->mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
+		       MAP_NORESERVE, -1, 0);
+	if (vm->mem == MAP_FAILED)
+		vm_die(vm, VM_HOST, "guest memory");
+	if (low > KEELVM_GAP_START)
+		low = KEELVM_GAP_START;
+	add_slot(vm, 0, 0, low, vm->mem);
+	if (size > low)
+		add_slot(vm, 1, KEELVM_GAP_END, size - low, vm->mem + low);
+}
+
+static void create_vm(struct vm *vm)
+{
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+
+	vm->sys = open(vm->opt->dev, O_RDWR | O_CLOEXEC);
+	if (vm->sys < 0)
+		vm_die(vm, VM_HOST, "%s", vm->opt->dev);
+	if (ioctl(vm->sys, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+		vm_die(vm, VM_USAGE, "%s does not speak API version %d", vm->opt->dev,
+		       KVM_API_VERSION);
+	vm->fd = ioctl(vm->sys, KVM_CREATE_VM, 0);
+	if (vm->fd < 0)
+		vm_die(vm, VM_HOST, "KVM_CREATE_VM");
+	vm->run_size = ioctl(vm->sys, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000UL) < 0)
+		vm_die(vm, VM_HOST, "KVM_SET_TSS_ADDR");
+	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) < 0)
+		vm_die(vm, VM_HOST, "KVM_CREATE_IRQCHIP");
+	if (ioctl(vm->fd, KVM_CREATE_PIT2, &pit) < 0)
+		vm_die(vm, VM_HOST, "KVM_CREATE_PIT2");
+}
+
+int main(int argc, char **argv)
+{
+	static struct vm_options opt = {
+		.dev = "/dev/keel", .mem = 128 << 20, .cpus = 1, .flat_addr = 0x7c00,
+		.cmdline = "console=ttyS0 panic=-1",
+	};
+	static struct vm vm = { .opt = &opt };
+	unsigned int i;
+
+	parse(&opt, argc, argv);
+	create_vm(&vm);
+	create_memory(&vm);
+	for (i = 0; i < opt.cpus; i++)
+		cpu_create(&vm, i);
+	load_guest(&vm);
+	mptable_write(&vm);
+	serial_start(&vm);
+	for (i = 1; i < opt.cpus; i++)
+		if (pthread_create(&vm.cpu[i].thread, NULL, cpu_run, &vm.cpu[i]))
+			vm_die(&vm, VM_HOST, "thread of CPU %u", i);
+	cpu_run(&vm.cpu[0]);
+	return 0;
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ports.c - the few ports of a PC that a kernel cannot do without
+ */
+#include <string.h>
+#include <time.h>
+#include "keelvm.h"
+
+#define CMOS_INDEX	0x70
+#define CMOS_DATA	0x71
+#define KBD_DATA	0x60
+#define KBD_COMMAND	0x64
+#define RESET_PORT	0xcf9
+
+static uint8_t bcd(int n)
+{
+	return n / 10 << 4 | n % 10;
+}
+
+/* The real-time clock by the host's time; never in the middle of an update */
+static uint8_t cmos_read(uint8_t reg)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	switch (reg & 0x7f) {
+	case 0x0: return bcd(tm.tm_sec);
+	case 0x2: return bcd(tm.tm_min);
+	case 0x4: return bcd(tm.tm_hour);
+	case 0x6: return bcd(tm.tm_wday + 1);
+	case 0x7: return bcd(tm.tm_mday);
+	case 0x8: return bcd(tm.tm_mon + 1);
+	case 0x9: return bcd(tm.tm_year % 100);
+	case 0x32: return bcd(19 + tm.tm_year / 100);
+	case 0xa: return 0x26;
+	case 0xb: return 0x02;
+	case 0xd: return 0x80;
+	default: return 0;
+	}
+}
+
+static uint8_t cmos_index;
+
+static uint8_t port_in(struct vm *vm, uint16_t port)
+{
+	if (port >= SERIAL_BASE && port < SERIAL_BASE + 8)
+		return serial_read(vm, port - SERIAL_BASE);
+	if (port == CMOS_DATA)
+		return cmos_read(cmos_index);
+	return 0xff;	/* nobody there */
+}
+
+static void port_out(struct vm *vm, uint16_t port, uint8_t val)
+{
+	if (port >= SERIAL_BASE && port < SERIAL_BASE + 8)
+		serial_write(vm, port - SERIAL_BASE, val);
+	else if (port == CMOS_INDEX)
+		cmos_index = val;
+	else if (port == KEELVM_EXIT_PORT)
+		vm_exit(vm, val);
+	else if ((port == KBD_COMMAND && val == 0xfe) || (port == RESET_PORT && (val & 4)))
+		vm_exit(vm, 0);
+}
+
+/* An access wider than a byte is that many byte ports, as on an 8 bit bus. */
+void port_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	unsigned int i;
+
+	pthread_mutex_lock(&lock);
+	for (i = 0; i < size; i++) {
+		if (in)
+			data[i] = port_in(cpu->vm, port + i);
+		else
+			port_out(cpu->vm, port + i, data[i]);
+	}
+	pthread_mutex_unlock(&lock);
+}
