@@ -9,8 +9,7 @@
 #define FRAMES_1G	(512ULL * 512)
 
 #define for_each_format(f)							\
-	for (const struct s2_format * const *f = env_formats;			\
-	     f < env_formats + ARRAY_SIZE(env_formats); f++)
+	for ((f) = env_formats; (f) < env_formats + ARRAY_SIZE(env_formats); (f)++)
 
 static int map(gfn_t gfn, u64 frame, unsigned int level, bool write, struct s2_map *out)
 {
@@ -45,6 +44,8 @@ static bool protect(gfn_t start, gfn_t end)
 
 TEST(map_each_level)
 {
+	const struct s2_format * const *f;
+
 	for_each_format(f) {
 		for (unsigned int levels = 4; levels <= 5; levels++) {
 			struct s2_leaf l;
@@ -165,6 +166,8 @@ TEST(refused)
 
 TEST(empty_cache)
 {
+	const struct s2_format * const *f;
+
 	for_each_format(f) {
 		struct s2_map m = { .gfn = 1, .pa = 0x1000, .level = 1, .write = true,
 				    .cache = &env };
@@ -195,6 +198,8 @@ TEST(empty_cache)
 
 TEST(spurious_and_upgrade)
 {
+	const struct s2_format * const *f;
+
 	for_each_format(f) {
 		struct s2_map m;
 
@@ -225,6 +230,8 @@ TEST(spurious_and_upgrade)
 
 TEST(exec_upgrade)
 {
+	const struct s2_format * const *f;
+
 	for_each_format(f) {
 		struct s2_map m = { .gfn = 5, .pa = 0x5000, .level = 1, .cache = &env };
 		struct s2_leaf l;
@@ -247,6 +254,8 @@ TEST(exec_upgrade)
 
 TEST(split_keeps_translation)
 {
+	const struct s2_format * const *f;
+
 	for_each_format(f) {
 		unsigned int i, level;
 		struct s2_map m;
@@ -275,6 +284,8 @@ TEST(split_keeps_translation)
 
 TEST(split_of_another_page_drops)
 {
+	const struct s2_format * const *f;
+
 	for_each_format(f) {
 		struct s2_map m;
 
@@ -290,6 +301,8 @@ TEST(split_of_another_page_drops)
 
 TEST(leaf_replaces_tables)
 {
+	const struct s2_format * const *f;
+
 	for_each_format(f) {
 		struct s2_map m;
 		unsigned int i;
@@ -315,6 +328,8 @@ TEST(leaf_replaces_tables)
 
 TEST(keep_tables)
 {
+	const struct s2_format * const *f;
+
 	for_each_format(f) {
 		struct s2_map m = { .gfn = 6, .pa = 0x80006000, .level = 2, .write = true,
 				    .keep_tables = true, .cache = &env };
@@ -339,6 +354,8 @@ TEST(keep_tables)
 
 TEST(unmap_frees_tables)
 {
+	const struct s2_format * const *f;
+
 	for_each_format(f) {
 		unsigned int i;
 
@@ -362,6 +379,8 @@ TEST(unmap_frees_tables)
 
 TEST(unmap_whole_leaf)
 {
+	const struct s2_format * const *f;
+
 	for_each_format(f) {
 		env_start(*f, 4, 0);
 		map(FRAMES_2M, 0x80000, 2, true, NULL);
@@ -375,6 +394,8 @@ TEST(unmap_whole_leaf)
 
 TEST(ranges_resume)
 {
+	const struct s2_format * const *f;
+
 	for_each_format(f) {
 		struct s2_range r = { .gfn = 3, .end = FRAMES_1G * 2, .budget = 7 };
 		unsigned int i, calls = 0;
@@ -408,6 +429,8 @@ TEST(ranges_resume)
 
 TEST(protect)
 {
+	const struct s2_format * const *f;
+
 	for_each_format(f) {
 		struct s2_map m;
 
@@ -429,6 +452,8 @@ TEST(protect)
 
 TEST(age)
 {
+	const struct s2_format * const *f;
+
 	for_each_format(f) {
 		struct s2_range all = { .end = 100 }, r;
 
@@ -479,6 +504,8 @@ TEST(dirty_is_told)
 
 TEST(marks)
 {
+	const struct s2_format * const *f;
+
 	for_each_format(f) {
 		unsigned int level;
 		struct s2_leaf l;

@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The AMD host: QEMU's TCG, which emulates SVM with nested paging.
+#
+# A backend has these functions. They read the options (opt_*), $log (the log
+# directory, shared with the host as "results"), $work (a short-lived directory
+# for sockets) and $kernel.
+#   backend_check	what it needs is there, or die with EXIT_SETUP
+#   backend_start	starts the emulator, sets emulator_pid and channel_socket
+#   backend_shake	a host that hangs: make its kernel say where
+#   backend_stop	the emulator must go
+# The host kernel's console goes to $log/console.log.
+
+AMD_MODULES="virtio_pci 9p 9pnet_virtio virtio_console"
+AMD_CPU=EPYC,+svm,+npt
+
+backend_check() {
+	command -v qemu-system-x86_64 >/dev/null ||
+		die "$EXIT_SETUP" "qemu-system-x86_64 is missing: run tools/setup"
+}
+
+amd_accel() {
+	local threads=multi
+
+	if [ -n "$opt_icount" ]; then
+		echo "-icount shift=0,sleep=off"
+		threads=single
+	fi
+	echo "-accel tcg,thread=$threads"
+}
+
+amd_append() {
+	echo "console=ttyS0 loglevel=5 panic=-1 log_buf_len=4M" \
+		"unknown_nmi_panic=1 rcupdate.rcu_cpu_stall_timeout=$HOST_STALL_TIMEOUT" \
+		"watchdog_thresh=$HOST_STALL_TIMEOUT $opt_append"
+}
+
+backend_start() {
+	local image version
+	local -a cmd
+
+	version=$(kernel_version "$kernel")
+	# shellcheck disable=SC2086
+	image=$(image host "$top/tools/testhost.d/host-init" \
+		"$opt_modules_root" "$version" $AMD_MODULES)
+	channel_socket=$work/channel
+	# shellcheck disable=SC2207
+	cmd=(qemu-system-x86_64 $(amd_accel) -cpu "$AMD_CPU$opt_cpu_flags"
+		-smp "$opt_cpus" -m "$opt_mem"
+		-nodefaults -display none -no-reboot
+		-kernel "$kernel" -initrd "$image" -append "$(amd_append)"
+		-serial "file:$log/console.log"
+		-monitor "unix:$work/monitor,server=on,wait=off"
+		-chardev "socket,id=channel,path=$channel_socket,server=on,wait=off"
+		-device virtio-serial-pci,max_ports=2
+		-device "virtserialport,nr=1,chardev=channel,name=keel.channel"
+		-virtfs "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"
+		-virtfs "local,path=$log,mount_tag=results,security_model=none,multidevs=remap")
+	printf '%q ' "${cmd[@]}" > "$log/emulator.cmd"
+	# A group of its own: a Ctrl-C at the terminal is the runner's to handle.
+	setsid "${cmd[@]}" </dev/null > "$log/emulator.log" 2>&1 &
+	emulator_pid=$!
+}
+
+backend_shake() {
+	"$relay" send "$work/monitor" "info registers -a" 2>/dev/null || return 0
+	# unknown_nmi_panic: the kernel prints a backtrace and ends.
+	"$relay" send "$work/monitor" nmi 2>/dev/null || return 0
+	wait_for_emulator 10 || true
+}
+
+backend_stop() {
+	kill -9 "$emulator_pid" 2>/dev/null || true
+}
