@@ -89,10 +89,13 @@ int mce_get_ctl(struct keel_vcpu *vcpu, struct msr_req *rq)
 	return 0;
 }
 
-/* Without the register userspace may still write the 0 it has read. */
+/*
+ * Userspace may set it even where the guest is not told of it: QEMU does so without
+ * having asked for KVM_CAP_MCE.
+ */
 int mce_set_ctl(struct keel_vcpu *vcpu, struct msr_req *rq)
 {
-	if (!(vcpu->arch.mcg_cap & MCG_CTL_P) && (!rq->host || rq->val))
+	if (!(vcpu->arch.mcg_cap & MCG_CTL_P) && !rq->host)
 		return -EINVAL;
 	if (rq->val != 0 && rq->val != ~0ULL)
 		return -EINVAL;

@@ -34,20 +34,22 @@ int arch_vm_init(struct keel_vm *vm, unsigned long type)
 	keel_clock_vm_init(vm);
 	r = keel_mmu_vm_init(vm);
 	if (r)
-		return r;
+		goto err_clock;
 	r = keel_op(vm_init)(vm);
 	if (r)
-		keel_mmu_vm_destroy(vm);
+		goto err_mmu;
+	return 0;
+err_mmu:
+	keel_mmu_vm_destroy(vm);
+err_clock:
+	keel_clock_vm_destroy(vm);
 	return r;
 }
 
 /* The last users of the mm are gone, or going: no vCPU enters again. */
 void arch_vm_release(struct keel_vm *vm)
 {
-	spin_lock(&vm->mmu_lock);
-	if (arch_mmu_unmap(vm, 0, KEEL_MAX_GFN + 1))
-		arch_mmu_flush(vm);
-	spin_unlock(&vm->mmu_lock);
+	keel_mmu_zap_all(vm);
 }
 
 void arch_vm_destroy(struct keel_vm *vm)
@@ -57,6 +59,7 @@ void arch_vm_destroy(struct keel_vm *vm)
 	keel_apic_vm_destroy(vm);
 	keel_op(vm_destroy)(vm);
 	keel_mmu_vm_destroy(vm);
+	keel_clock_vm_destroy(vm);
 }
 
 int arch_vcpu_precreate(struct keel_vm *vm, u32 id)
@@ -270,7 +273,6 @@ static long vm_enable_cap(struct keel_vm *vm, union keel_arg arg)
 
 /* ---- capabilities ---- */
 
-#define KEEL_CLOCK_FLAGS	(KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC)
 
 static long cap_xcrs(struct keel_vm *vm)
 {
@@ -296,6 +298,7 @@ static const struct keel_cap_row {
 	[KVM_CAP_PIT]			= { 1 },
 	[KVM_CAP_NOP_IO_DELAY]		= { 1 },
 	[KVM_CAP_MP_STATE]		= { 1 },
+	[KVM_CAP_MCE]			= { KEEL_MCE_BANKS },
 	[KVM_CAP_USER_NMI]		= { 1 },
 	[KVM_CAP_SET_GUEST_DEBUG]	= { 1 },
 	[KVM_CAP_REINJECT_CONTROL]	= { 1 },
@@ -391,6 +394,7 @@ const struct keel_sys_ioctl arch_sys_ioctls[KEEL_NR_IOCTLS] = {
 	KEEL_IOCTL(KVM_GET_MSR_INDEX_LIST, USER, keel_ioc_get_msr_index_list),
 	KEEL_IOCTL(KVM_GET_MSR_FEATURE_INDEX_LIST, USER, keel_ioc_get_msr_feature_index_list),
 	KEEL_IOCTL(KVM_GET_MSRS, USER, keel_ioc_sys_get_msrs),
+	KEEL_IOCTL(KVM_X86_GET_MCE_CAP_SUPPORTED, OUT, keel_ioc_get_mce_cap_supported),
 };
 
 const struct keel_vm_ioctl arch_vm_ioctls[KEEL_NR_IOCTLS] = {
@@ -438,6 +442,7 @@ const struct keel_vcpu_ioctl arch_vcpu_ioctls[KEEL_NR_IOCTLS] = {
 	KEEL_IOCTL(KVM_GET_MSRS, USER, keel_ioc_get_msrs),
 	KEEL_IOCTL(KVM_SET_MSRS, USER, keel_ioc_set_msrs),
 	KEEL_IOCTL(KVM_X86_SETUP_MCE, IN, keel_ioc_setup_mce),
+	KEEL_IOCTL(KVM_X86_SET_MCE, IN, keel_ioc_set_mce),
 	KEEL_IOCTL(KVM_GET_LAPIC, OUT, vcpu_get_lapic),
 	KEEL_IOCTL(KVM_SET_LAPIC, IN, vcpu_set_lapic),
 	KEEL_IOCTL(KVM_TPR_ACCESS_REPORTING, IN | OUT, vcpu_tpr_access_reporting),

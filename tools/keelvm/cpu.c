@@ -206,11 +206,11 @@ static void handle_io(struct vm_cpu *cpu)
 		port_io(cpu, run->io.port, run->io.direction == KVM_EXIT_IO_IN, run->io.size, data);
 }
 
-/* Nobody is there: reads see all ones */
 static void handle_mmio(struct vm_cpu *cpu)
 {
-	if (!cpu->run->mmio.is_write)
-		memset(cpu->run->mmio.data, 0xff, sizeof(cpu->run->mmio.data));
+	struct kvm_run *run = cpu->run;
+
+	testdev_mmio(run->mmio.phys_addr, run->mmio.is_write, run->mmio.len, run->mmio.data);
 }
 
 static void print_state(struct vm_cpu *cpu)

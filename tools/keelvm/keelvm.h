@@ -19,6 +19,18 @@
 #define KEELVM_GAP_END		0x100000000ULL	/* to here */
 #define KEELVM_EXIT_PORT	0xf4		/* a byte written here is the exit status */
 
+/* Test devices */
+#define KEELVM_SCRATCH		0xd0000000ULL	/* memory behind MMIO exits */
+#define KEELVM_SCRATCH_SIZE	0x10000
+#define KEELVM_FIFO_SIZE	0x10000
+#define KEELVM_PORT_FIFO	0x500	/* bytes written are read in the same order */
+#define KEELVM_PORT_LINE	0x510	/* writing: sets a GSI's line; 32 bits: GSI | level << 8 */
+#define KEELVM_PORT_LATER	0x514	/* the same, 20 ms later */
+#define KEELVM_PORT_MSI_ADDR	0x518	/* writing: address of the next MSI */
+#define KEELVM_PORT_MSI_DATA	0x51c	/* writing: data; sends it */
+#define KEELVM_PORT_NMI		0x520	/* writing: an NMI to the CPU that writes */
+#define KEELVM_PORT_LAST	0x523
+
 enum vm_status {		/* exit status of keelvm beside the guest's own */
 	VM_USAGE	= 125,	/* bad options, files that cannot be read */
 	VM_HOST		= 126,	/* the hypervisor refused something */
@@ -80,6 +92,11 @@ void mptable_write(struct vm *vm);
 
 /* ports.c: I/O of devices that userspace has */
 void port_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data);
+
+/* testdev.c: devices for guest tests */
+void testdev_mmio(uint64_t addr, bool write, unsigned int len, uint8_t *data);
+/* False if the port is none of its. Not reentrant: the caller holds the ports' lock. */
+bool testdev_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data);
 
 /* serial.c */
 #define SERIAL_BASE	0x3f8

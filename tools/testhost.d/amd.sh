@@ -20,8 +20,12 @@ backend_check() {
 		die "$EXIT_SETUP" "qemu-system-x86_64 is missing: run tools/setup"
 }
 
+# One thread for all CPUs of the host: with a thread each, QEMU 7.2 now and then goes
+# on executing a breakpoint that the kernel has already patched away (static branches),
+# and the host hangs; on two cores it is slower besides. KEEL_TCG_THREAD=multi asks
+# for it all the same.
 amd_accel() {
-	local threads=multi
+	local threads=${KEEL_TCG_THREAD:-single}
 
 	if [ -n "$opt_icount" ]; then
 		echo "-icount shift=0,sleep=off"

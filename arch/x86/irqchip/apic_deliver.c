@@ -11,6 +11,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include "apic.h"
+#include "chips.h"
 #include "../event.h"
 
 struct keel_apic_map {
@@ -96,6 +97,7 @@ void apic_map_update(struct keel_vm *vm)
 	if (atomic_xchg(&vm->arch.apic_map_dirty, 0))
 		apic_map_publish(vm, apic_map_make(vm));
 	mutex_unlock(&vm->arch.apic_map_lock);
+	keel_chip_rescan(vm);	/* who needs to report which EOI follows the destinations */
 }
 
 void keel_apic_vm_init(struct keel_vm *vm)

@@ -227,7 +227,7 @@ static u64 pit_next_rise(const struct pit_channel *c, u64 after)
 	return d < at ? pit_time_of(c, at) : PIT_NEVER;
 }
 
-/* As pit_next_rise(), over the change to a new count. */
+/* As pit_next_rise() of channel 0, over the change to a new count. */
 static u64 pit_next_irq(const struct pit *pit, u64 after)
 {
 	struct pit_channel c = pit->ch[0];
@@ -235,7 +235,6 @@ static u64 pit_next_irq(const struct pit *pit, u64 after)
 
 	if (pit->hpet_legacy)
 		return PIT_NEVER;
-	pit_settle(&c, after);
 	at = pit_next_rise(&c, after);
 	if (!c.next || at <= c.next_at)
 		return at;
@@ -381,7 +380,6 @@ static void pit_program(struct pit_channel *c, u8 val)
 	c->loaded = false;
 	c->triggered = false;
 	c->next = 0;
-	c->frozen = 0;
 }
 
 static void pit_control(struct pit *pit, u8 val, u64 now)

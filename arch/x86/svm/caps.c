@@ -11,7 +11,6 @@
 #include <asm/io.h>
 #include <asm/msr.h>
 #include "svm.h"
-#include "../mmu/stage2.h"
 
 /* Leaf 0x8000000A, EDX: "SVM Revision and Feature Identification" */
 #define SVM_EDX_NPT		BIT(0)
@@ -139,6 +138,14 @@ void svm_teardown(void)
 	__free_pages(svm_iopm, SVM_IOPM_ORDER);
 }
 
+static void svm_reset_tsc_ratio(struct svm_cpu *sc)
+{
+	if (!svm_facts.tsc_ratio)
+		return;
+	WRITE_ONCE(sc->tsc_ratio, SVM_TSC_RATIO_DEFAULT);
+	wrmsrl(MSR_AMD64_TSC_RATIO, READ_ONCE(sc->tsc_ratio));
+}
+
 bool svm_cpu_in_use(void)
 {
 	u64 efer;
@@ -157,10 +164,7 @@ int svm_cpu_enable(void)
 	rdmsrl(MSR_EFER, efer);
 	wrmsrl(MSR_EFER, efer | EFER_SVME);
 	wrmsrl(MSR_VM_HSAVE_PA, page_to_phys(sc->hsave));
-	if (svm_facts.tsc_ratio) {
-		wrmsrl(MSR_AMD64_TSC_RATIO, SVM_TSC_RATIO_DEFAULT);
-		sc->tsc_ratio = SVM_TSC_RATIO_DEFAULT;
-	}
+	svm_reset_tsc_ratio(sc);
 	if (boot_cpu_has(X86_FEATURE_RDTSCP))
 		rdmsrl(MSR_TSC_AUX, sc->tsc_aux);
 	/* What was in the TLB under our ASIDs before is not ours. */
@@ -179,8 +183,7 @@ void svm_cpu_disable(void)
 	if (!sc->enabled)
 		return;
 	sc->enabled = false;
-	if (svm_facts.tsc_ratio)
-		wrmsrl(MSR_AMD64_TSC_RATIO, SVM_TSC_RATIO_DEFAULT);
+	svm_reset_tsc_ratio(sc);
 	wrmsrl(MSR_VM_HSAVE_PA, 0);
 	rdmsrl(MSR_EFER, efer);
 	wrmsrl(MSR_EFER, efer & ~EFER_SVME);

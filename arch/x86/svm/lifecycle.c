@@ -12,7 +12,6 @@
 #include <asm/mce.h>
 #include <asm/spec-ctrl.h>
 #include "svm.h"
-#include "../cpuid.h"
 #include "../guest_context.h"
 #include "../regs.h"
 
@@ -46,14 +45,16 @@ void svm_load_tsc_ratio(struct keel_vcpu *vcpu)
 	sc->tsc_ratio = ratio;
 }
 
-static void svm_load_tsc_aux(struct keel_vcpu *vcpu, struct svm_cpu *sc)
+void svm_load_tsc_aux(struct keel_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
+	u64 host = this_cpu_read(svm_cpu.tsc_aux);
 
-	svm->tsc_aux_loaded = boot_cpu_has(X86_FEATURE_RDTSCP) &&
-			      vcpu->arch.tsc_aux != sc->tsc_aux;
-	if (svm->tsc_aux_loaded)
+	if (!boot_cpu_has(X86_FEATURE_RDTSCP))
+		return;
+	if (svm->tsc_aux_loaded || vcpu->arch.tsc_aux != host)
 		wrmsrl(MSR_TSC_AUX, vcpu->arch.tsc_aux);
+	svm->tsc_aux_loaded = vcpu->arch.tsc_aux != host;
 }
 
 void svm_vcpu_load(struct keel_vcpu *vcpu, int cpu)
@@ -69,7 +70,7 @@ void svm_vcpu_load(struct keel_vcpu *vcpu, int cpu)
 	svm_save_host(sc);
 	svm_barrier(sc, svm->vmcb);
 	svm_load_tsc_ratio(vcpu);
-	svm_load_tsc_aux(vcpu, sc);
+	svm_load_tsc_aux(vcpu);
 }
 
 void svm_vcpu_put(struct keel_vcpu *vcpu)

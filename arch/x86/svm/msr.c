@@ -2,6 +2,7 @@
 /*
  * msr.c - the MSRs that live in the VMCB, and which ones the guest reaches unseen
  */
+#include <linux/smp.h>
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 #include "svm.h"
@@ -40,6 +41,16 @@ static u64 *svm_msr_field(struct keel_vcpu *vcpu, u32 msr)
 	return NULL;
 }
 
+/* The one MSR that is swapped at load: a new value goes to the CPU now. */
+static void svm_set_tsc_aux(struct keel_vcpu *vcpu, u64 val)
+{
+	vcpu->arch.tsc_aux = val;
+	preempt_disable();
+	if (vcpu->cpu == smp_processor_id())
+		svm_load_tsc_aux(vcpu);
+	preempt_enable();
+}
+
 int svm_get_msr(struct keel_vcpu *vcpu, u32 msr, u64 *val)
 {
 	const u64 *field = svm_msr_field(vcpu, msr);
@@ -54,6 +65,10 @@ int svm_set_msr(struct keel_vcpu *vcpu, u32 msr, u64 val)
 {
 	u64 *field = svm_msr_field(vcpu, msr);
 
+	if (msr == MSR_TSC_AUX) {
+		svm_set_tsc_aux(vcpu, val);
+		return 0;
+	}
 	if (!field)
 		return -ENOENT;
 	*field = val;

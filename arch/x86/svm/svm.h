@@ -114,6 +114,7 @@ void svm_vm_destroy(struct keel_vm *vm);
 void svm_vcpu_load(struct keel_vcpu *vcpu, int cpu);
 void svm_vcpu_put(struct keel_vcpu *vcpu);
 void svm_load_tsc_ratio(struct keel_vcpu *vcpu);	/* preemption off */
+void svm_load_tsc_aux(struct keel_vcpu *vcpu);		/* preemption off */
 void svm_enter(struct keel_vcpu *vcpu);
 void svm_exit_irqoff(struct keel_vcpu *vcpu);
 
