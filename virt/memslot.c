@@ -175,6 +175,20 @@ static int change_tree(struct keel_vm *vm, const struct slot_change *c)
 	return r;
 }
 
+static void hva_insert(struct keel_vm *vm, struct keel_memslot *slot)
+{
+	spin_lock(&vm->mmu_lock);
+	interval_tree_insert(&slot->node, &vm->slots.by_hva);
+	spin_unlock(&vm->mmu_lock);
+}
+
+static void hva_remove(struct keel_vm *vm, struct keel_memslot *slot)
+{
+	spin_lock(&vm->mmu_lock);
+	interval_tree_remove(&slot->node, &vm->slots.by_hva);
+	spin_unlock(&vm->mmu_lock);
+}
+
 /* Steps 2 and 3. */
 static void change_mappings(struct keel_vm *vm, const struct slot_change *c)
 {
@@ -183,8 +197,6 @@ static void change_mappings(struct keel_vm *vm, const struct slot_change *c)
 	spin_lock(&vm->mmu_lock);
 	if (c->old)
 		WRITE_ONCE(c->old->gone, true);
-	if (c->new)
-		interval_tree_insert(&c->new->node, &vm->slots.by_hva);
 	if (c->old && !moved) {
 		interval_tree_remove(&c->old->node, &vm->slots.by_hva);
 		if (c->new->dirty && arch_mmu_protect_slot(vm, c->new))
@@ -195,9 +207,7 @@ static void change_mappings(struct keel_vm *vm, const struct slot_change *c)
 	if (!moved)
 		return;
 	keel_unmap_gfns(vm, c->old->base, c->old->base + c->old->npages);
-	spin_lock(&vm->mmu_lock);
-	interval_tree_remove(&c->old->node, &vm->slots.by_hva);
-	spin_unlock(&vm->mmu_lock);
+	hva_remove(vm, c->old);
 }
 
 /* by_id has an entry for the id already, so storing a slot does not allocate. */
@@ -213,6 +223,7 @@ static void change_ids(struct keel_vm *vm, const struct slot_change *c)
 		vm->slots.nr_pages -= c->old->npages;
 }
 
+/* Step 0 and all the others. */
 static int change_apply(struct keel_vm *vm, const struct slot_change *c)
 {
 	int r;
@@ -220,7 +231,11 @@ static int change_apply(struct keel_vm *vm, const struct slot_change *c)
 	lockdep_assert_held(&vm->slots_lock);
 	WRITE_ONCE(vm->slots.generation, vm->slots.generation + 1);
 	smp_wmb(); /* odd generation, before the change can be seen */
+	if (c->new)
+		hva_insert(vm, c->new);
 	r = change_tree(vm, c);
+	if (r && c->new)
+		hva_remove(vm, c->new);
 	if (!r) {
 		change_mappings(vm, c);
 		change_ids(vm, c);

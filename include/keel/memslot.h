@@ -8,10 +8,12 @@
  *
  * How a slot ends, and why no mapping of it survives:
  *
+ *	0. by_hva, in mmu_lock: its successor (or a first slot) comes in, so that MMU
+ *	   notifiers find what faults map from 1 on. Both are there for a while.
  *	1. by_gfn: the new slot, or nothing, is what readers find from now on.
- *	   The only step that can fail; after it nothing is undone.
- *	2. mmu_lock: gone = true; a successor takes its place in by_hva; if only
- *	   the flags changed, write protection that the new flags ask for.
+ *	   The only step that can fail, and then 0 is undone.
+ *	2. mmu_lock: gone = true; if only the flags changed, it leaves by_hva, and
+ *	   write protection that the new flags ask for is made.
  *	3. its frames are unmapped and flushed, mmu_lock let go at times; the slot
  *	   stays in by_hva meanwhile, so that MMU notifiers find what is mapped.
  *	   Then, in mmu_lock, it leaves by_hva.

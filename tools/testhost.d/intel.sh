@@ -1,9 +1,174 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The Intel host: Bochs, which emulates VMX with EPT. Not built yet; amd.sh says
-# which functions belong here.
+# The Intel host: Bochs, which emulates VMX with EPT. amd.sh says what these
+# functions are for.
+#
+# Bochs has no virtio: the host's / is a copy of what a test needs, in its
+# initramfs, on a CD made for each run. The relay speaks over the second serial
+# line; the host's steps and its kernel log come over the third and fourth, as
+# files. A boot takes minutes, so run many tests in one.
+#
+# KEEL_INTEL_FILES: more files and directories for the host's /.
+
+INTEL_MODEL=corei7_skylake_x
+INTEL_IPS=50000000
+INTEL_BASE="build/tools build/hello.bin build/guest build/abi tools selftests"
+INTEL_PROGRAMS="bash cat grep sed awk env timeout dirname realpath mktemp stat seq"
 
 backend_check() {
-	die "$EXIT_NO_BACKEND" "the Intel host is not built yet"
+	local program
+
+	for program in bochs-bin grub-mkrescue xorriso mformat python3; do
+		command -v $program >/dev/null ||
+			die "$EXIT_SETUP" "$program is missing: run tools/setup intel"
+	done
+	[ "$opt_cpus" -le 2 ] || die "$EXIT_USAGE" "the Intel host has one or two CPUs"
+	[ -z "$opt_icount" ] || inform "the Intel host is always deterministic"
+	[ "$opt_mem" -le 1024 ] || opt_mem=1024
+	HOST_BOOT_TIMEOUT=$(scaled 900)
+	HOST_END_TIMEOUT=$(scaled 300)
+}
+
+# Libraries and the loader of the programs named.
+intel_libraries() {
+	local file
+
+	for file; do
+		ldd "$file" 2>/dev/null
+	done | awk '$2 == "=>" && $3 ~ "^/" { print $3 } $1 ~ "^/" { print $1 }' | sort -u
+}
+
+# intel_copy ROOT FILE...: to the same place below ROOT.
+intel_copy() {
+	local root=$1 file
+
+	shift
+	for file; do
+		[ -e "$file" ] || continue
+		mkdir -p "$root$(dirname "$file")"
+		cp -rL "$file" "$root$(dirname "$file")/"
+	done
+}
+
+intel_busybox() {
+	local name
+
+	cp "$(busybox_program)" "$1/bin/busybox"
+	for name in $("$1/bin/busybox" --list); do
+		[ -e "$1/bin/$name" ] || ln -s busybox "$1/bin/$name"
+	done
+}
+
+intel_modules() {
+	local root=$1 version=$2 dir=/lib/modules/$2
+
+	# shellcheck disable=SC2046
+	intel_copy "$root" $(module_files "$opt_modules_root" "$version" kvm_intel msr 2>/dev/null)
+	mkdir -p "$root$dir"
+	cp "$opt_modules_root$dir"/modules.{order,builtin,builtin.modinfo} "$root$dir/"
+	/sbin/depmod -b "$root" "$version"
+}
+
+# The directory that becomes the host's initramfs; the host's / is in it at raw.
+intel_tree() {
+	local dir=$1 version=$2 root=$1/raw item
+	local -a files=() programs=()
+
+	mkdir -p "$dir"/{bin,dev,proc,sys,tmp,root,modules,etc,results}
+	mkdir -p "$root"/{usr/bin,usr/sbin,usr/lib/modules,usr/lib64,dev,proc,sys,tmp,run,var/tmp}
+	for item in bin sbin lib lib64; do
+		ln -s usr/$item "$root/$item"
+	done
+	cp "$(busybox_program)" "$dir/bin/busybox"
+	cp "$relay" "$dir/bin/relay"
+	cp "$top/tools/testhost.d/host-init" "$dir/init"
+	chmod +x "$dir/init"
+	cp "$log"/{host.conf,command.sh} "$dir/results/"
+	for item in $INTEL_BASE ${KEEL_INTEL_FILES:-}; do
+		files+=("$(realpath "$top/$item" 2>/dev/null || true)")
+		case $item in /*) files[-1]=$item ;; esac
+	done
+	[ "$opt_module" != keel ] || files+=("$module_file")
+	for item in $INTEL_PROGRAMS ${KEEL_INTEL_PROGRAMS:-}; do
+		programs+=("$(command -v "$item")")
+	done
+	intel_copy "$root" "${files[@]}" "${programs[@]}"
+	mapfile -t files < <(find "$root" -type f -perm /111 ! -name '*.ko' ! -name '*.elf*')
+	# shellcheck disable=SC2046
+	intel_copy "$root" $(intel_libraries "${files[@]}")
+	intel_busybox "$root"
+	intel_modules "$root" "$version"
+}
+
+intel_iso() {
+	local dir=$work/iso
+
+	mkdir -p "$dir/boot/grub" "$work/tree"
+	intel_tree "$work/tree" "$(kernel_version "$kernel")"
+	(cd "$work/tree" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) > "$dir/boot/initrd"
+	cp "$kernel" "$dir/boot/vmlinuz"
+	cat > "$dir/boot/grub/grub.cfg" <<END
+set timeout=0
+linux /boot/vmlinuz $(intel_append)
+initrd /boot/initrd
+boot
+END
+	grub-mkrescue -d /usr/lib/grub/i386-pc -o "$work/host.iso" "$dir" \
+		> "$log/mkrescue.log" 2>&1 || die "$EXIT_SETUP" "grub-mkrescue: see $log/mkrescue.log"
+	rm -rf "$work/tree" "$dir"
+}
+
+intel_append() {
+	echo "console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check tsc=reliable lpj=1000000" \
+		"nokaslr 8250.nr_uarts=4 mitigations=auto" \
+		"rcupdate.rcu_cpu_stall_timeout=$HOST_STALL_TIMEOUT $opt_append"
+}
+
+intel_config() {
+	cat <<END
+plugin_ctrl: unmapped=1, biosdev=1, speaker=0, e1000=0, parallel=0, serial=1
+config_interface: textconfig
+display_library: rfb, options="timeout=0"
+cpu: model=$INTEL_MODEL, count=$opt_cpus, ips=$INTEL_IPS, reset_on_triple_fault=0, ignore_bad_msrs=1
+clock: sync=none, time0=local
+megs: $opt_mem
+romimage: file=/usr/share/bochs/BIOS-bochs-latest
+vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
+com1: enabled=1, mode=file, dev=$log/console.log
+com2: enabled=1, mode=term, dev=$(cat "$work/pty")
+com3: enabled=1, mode=file, dev=$log/host.steps
+com4: enabled=1, mode=file, dev=$log/dmesg.log
+ata0-master: type=cdrom, path=$work/host.iso, status=inserted
+boot: cdrom
+log: $log/emulator.log
+panic: action=fatal
+error: action=ignore
+info: action=ignore
+debug: action=ignore
+END
+}
+
+backend_start() {
+	intel_iso
+	channel_socket=$work/channel
+	setsid "$top/tools/testhost.d/pty-bridge" "$channel_socket" "$work/pty" &
+	intel_bridge=$!
+	until [ -s "$work/pty" ]; do
+		kill -0 "$intel_bridge" || die "$EXIT_SETUP" "the serial bridge does not start"
+		sleep 0.1
+	done
+	intel_config > "$log/bochsrc"
+	echo c > "$work/debugger"
+	setsid nice -n 5 bochs-bin -q -f "$log/bochsrc" -rc "$work/debugger" \
+		</dev/null > "$log/bochs.out" 2>&1 &
+	emulator_pid=$!
+}
+
+backend_shake() {
+	tail -n 3 "$log/emulator.log" >&2
+}
+
+backend_stop() {
+	kill -9 "$emulator_pid" "$intel_bridge" 2>/dev/null || true
 }
