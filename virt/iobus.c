@@ -196,7 +196,7 @@ static struct keel_iobus *bus_without(const struct keel_iobus *old, const struct
 	unsigned int nr = old->nr - removed, i, n = 0;
 	struct keel_iobus *new;
 
-	new = kvzalloc(struct_size(new, range, nr), GFP_KERNEL | __GFP_NOFAIL);
+	new = kvzalloc(struct_size(new, range, nr), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	new->nr = nr;
 	for (i = 0; i < old->nr; i++)
 		if (old->range[i].dev != dev)

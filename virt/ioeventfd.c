@@ -221,13 +221,11 @@ int keel_ioeventfd(struct keel_vm *vm, const struct kvm_ioeventfd *args)
 	return ioeventfd_assign(vm, args);
 }
 
-/* VM end: the buses go next and call nothing of these, which are not on them any more. */
+/* VM end: the buses are gone, and with them who could call. */
 void keel_ioeventfd_destroy(struct keel_vm *vm)
 {
 	struct keel_ioeventfd *p, *next;
 
-	mutex_lock(&vm->slots_lock);
 	list_for_each_entry_safe(p, next, &vm->ioeventfds, link)
-		ioeventfd_remove(vm, p);
-	mutex_unlock(&vm->slots_lock);
+		ioeventfd_free(p);
 }

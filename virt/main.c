@@ -132,15 +132,18 @@ err_kick:
 	return r;
 }
 
-/* Every open file holds the module, so no VM is left. RCU callbacks may be. */
+/*
+ * Every open file holds the module; still a VM may live on for as long as the clock's
+ * worker looks at it, until arch_exit(). RCU callbacks may be left.
+ */
 static void __exit keel_exit(void)
 {
 	misc_deregister(&keel_node);
 	if (kvm_node)
 		misc_deregister(&kvm_alias_node);
+	arch_exit();
 	preempt_notifier_dec();
 	keel_stats_exit();
-	arch_exit();
 	keel_irqfd_exit();
 	keel_kick_exit();
 	rcu_barrier();

@@ -3,6 +3,7 @@
  * memslot.c - changes of guest memory; memslot.h tells the protocol
  */
 #include <linux/mm.h>
+#include <linux/sizes.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -43,6 +44,11 @@ void keel_memslots_destroy(struct keel_vm *vm)
 	struct keel_memslot *slot;
 	unsigned long id;
 
+	/*
+	 * Nobody reads any more, so the nodes go at once. An RCU callback that walks a
+	 * tree of four levels takes a full node's metadata for a child (Linux 6.1).
+	 */
+	mt_clear_in_rcu(&vm->slots.by_gfn);
 	mtree_destroy(&vm->slots.by_gfn);
 	xa_for_each(&vm->slots.by_id, id, slot)
 		slot_free(slot);
@@ -189,6 +195,24 @@ static void hva_remove(struct keel_vm *vm, struct keel_memslot *slot)
 	spin_unlock(&vm->mmu_lock);
 }
 
+#define PROTECT_PIECE	(SZ_1G >> PAGE_SHIFT)	/* frames in one hold of mmu_lock */
+
+/* What faults in meanwhile finds the new slot and is logged: pieces will do. */
+static void protect_slot(struct keel_vm *vm, struct keel_memslot *slot)
+{
+	gfn_t gfn = slot->base, end = slot->base + slot->npages;
+	bool flush = false;
+
+	for (; gfn < end; gfn += PROTECT_PIECE) {
+		spin_lock(&vm->mmu_lock);
+		flush |= arch_mmu_protect_range(vm, gfn, min(end, gfn + PROTECT_PIECE));
+		spin_unlock(&vm->mmu_lock);
+		cond_resched();
+	}
+	if (flush)
+		arch_mmu_flush(vm);
+}
+
 /* Steps 2 and 3. */
 static void change_mappings(struct keel_vm *vm, const struct slot_change *c)
 {
@@ -197,12 +221,11 @@ static void change_mappings(struct keel_vm *vm, const struct slot_change *c)
 	spin_lock(&vm->mmu_lock);
 	if (c->old)
 		WRITE_ONCE(c->old->gone, true);
-	if (c->old && !moved) {
+	if (c->old && !moved)
 		interval_tree_remove(&c->old->node, &vm->slots.by_hva);
-		if (c->new->dirty && arch_mmu_protect_slot(vm, c->new))
-			arch_mmu_flush(vm);
-	}
 	spin_unlock(&vm->mmu_lock);
+	if (c->old && !moved && c->new->dirty)
+		protect_slot(vm, c->new);
 
 	if (!moved)
 		return;
@@ -223,6 +246,17 @@ static void change_ids(struct keel_vm *vm, const struct slot_change *c)
 		vm->slots.nr_pages -= c->old->npages;
 }
 
+/* A log goes on where the slot is moved to: nobody writes the old one any more. */
+static void keep_dirty(const struct keel_memslot *old, struct keel_memslot *new)
+{
+	unsigned long bit;
+
+	if (!old->dirty || !new->dirty)
+		return;
+	for_each_set_bit(bit, old->dirty, old->npages)
+		set_bit(bit, new->dirty);
+}
+
 /* Step 0 and all the others. */
 static int change_apply(struct keel_vm *vm, const struct slot_change *c)
 {
@@ -241,6 +275,8 @@ static int change_apply(struct keel_vm *vm, const struct slot_change *c)
 		change_ids(vm, c);
 		if (c->old)
 			synchronize_srcu_expedited(&vm->srcu);
+		if (c->old && c->new)
+			keep_dirty(c->old, c->new);
 		arch_memslot_changed(vm, c->old, c->new);
 	}
 	smp_wmb(); /* the change, before the even generation */

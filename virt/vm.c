@@ -134,8 +134,8 @@ static void vm_destroy(struct kref *ref)
 	list_del(&vm->link);
 	mutex_unlock(&keel_vm_list_lock);
 	keel_irqfds_release(vm);
-	keel_ioeventfd_destroy(vm);
 	keel_bus_destroy(vm);
+	keel_ioeventfd_destroy(vm);
 	keel_notifier_unregister(vm);
 	keel_vcpus_destroy(vm);
 	arch_vm_destroy(vm);

@@ -107,6 +107,12 @@ static struct notifier_block keel_reboot_nb = { .notifier_call = keel_reboot };
 
 /* ---- all CPUs ---- */
 
+static void keel_emergency_hook(bool on)
+{
+	if (keel_backend->emergency_hook)
+		keel_backend->emergency_hook(on);
+}
+
 /*
  * The hotplug state is one that only one hypervisor can hold: kvm claims the same one
  * when its vendor module is loaded. It is taken before the first CPU is switched on.
@@ -124,11 +130,13 @@ static int keel_hw_enable(void)
 		r = -EBUSY;
 		goto out;
 	}
+	keel_emergency_hook(true);
 	on_each_cpu(keel_cpu_on, &failed, 1);
 	if (atomic_read(&failed)) {
 		pr_err_ratelimited("%s is switched on by another hypervisor on %d CPUs: end it and try again\n",
 				   keel_backend->name, atomic_read(&failed));
 		on_each_cpu(keel_cpu_off, NULL, 1);
+		keel_emergency_hook(false);
 		cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
 		r = -EBUSY;
 		goto out;
@@ -144,6 +152,7 @@ static void keel_hw_disable(void)
 	cpus_read_lock();
 	keel_hw_on = false;
 	on_each_cpu(keel_cpu_off, NULL, 1);
+	keel_emergency_hook(false);
 	cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
 	cpus_read_unlock();
 }
@@ -210,8 +219,8 @@ int arch_init(void)
 
 void arch_exit(void)
 {
+	keel_clock_exit();	/* its worker may hold the last reference to a VM */
 	unregister_reboot_notifier(&keel_reboot_nb);
 	unregister_syscore_ops(&keel_syscore_ops);
-	keel_clock_exit();
 	keel_backend->teardown();
 }

@@ -60,6 +60,11 @@ struct keel_backend {
 	bool (*present)(void);		/* is this the CPU's vendor extension at all? */
 	int (*setup)(struct keel_caps *caps);	/* -EOPNOTSUPP with a line; allocates */
 	void (*teardown)(void);
+	/*
+	 * Before the first CPU is switched on and after the last is off, where nobody else
+	 * can: the hook for a crash and an emergency reboot. May sleep. NULL: needs none.
+	 */
+	void (*emergency_hook)(bool on);
 
 	/* ---- per CPU, interrupts off ---- */
 	int (*cpu_enable)(void);	/* -EBUSY: somebody else has it on */
@@ -169,6 +174,11 @@ KEEL_BACKEND_OPS(KEEL_DECLARE_OP)
 
 /* An event was being delivered when the exit came: it goes first next time. event.c */
 void keel_event_requeue(struct keel_vcpu *vcpu, const struct keel_event *ev);
+/*
+ * The four top entries of PAE paging that @cr3 points to; not present where there is no
+ * memory. vCPU thread; may sleep. 0, or -EFAULT. cr.c
+ */
+int keel_read_pdptes(struct keel_vcpu *vcpu, u64 cr3, u64 pdpte[4]);
 /* Guest's spec-ctrl and the like are held in arch; see msr.h. */
 
 #endif

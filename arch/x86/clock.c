@@ -17,8 +17,6 @@
 #include <asm/tsc.h>
 #include "clock_int.h"
 
-static LIST_HEAD(clock_vms);		/* clock_vms_lock */
-static DEFINE_MUTEX(clock_vms_lock);
 static bool host_counts_tsc;		/* the timekeeper's clock source is the TSC */
 static u64 tsc_shift;			/* written with one CPU up and interrupts off */
 static u64 tsc_at_suspend;
@@ -68,22 +66,22 @@ void clock_read_near(struct clock_moment *m)
 
 /*
  * The VM behind @vm, with a reference, which @vm's is given up for; NULL at the end. One
- * whose last reference is gone is passed over: keel_clock_vm_destroy() will come for it.
+ * whose last reference is gone is passed over.
  */
 static struct keel_vm *next_vm(struct keel_vm *vm)
 {
 	struct keel_vm *next = NULL;
 	struct list_head *pos;
 
-	mutex_lock(&clock_vms_lock);
-	pos = vm ? vm->arch.clock_link.next : clock_vms.next;
-	for (; pos != &clock_vms; pos = pos->next) {
-		next = list_entry(pos, struct keel_vm, arch.clock_link);
+	mutex_lock(&keel_vm_list_lock);
+	pos = vm ? vm->link.next : keel_vm_list.next;
+	for (; pos != &keel_vm_list; pos = pos->next) {
+		next = list_entry(pos, struct keel_vm, link);
 		if (kref_get_unless_zero(&next->ref))
 			break;
 		next = NULL;
 	}
-	mutex_unlock(&clock_vms_lock);
+	mutex_unlock(&keel_vm_list_lock);
 	if (vm)
 		keel_vm_put(vm);
 	return next;
@@ -180,16 +178,6 @@ void keel_clock_vm_init(struct keel_vm *vm)
 {
 	tsc_vm_init(vm);
 	pvclock_vm_init(vm);
-	mutex_lock(&clock_vms_lock);
-	list_add_tail(&vm->arch.clock_link, &clock_vms);
-	mutex_unlock(&clock_vms_lock);
-}
-
-void keel_clock_vm_destroy(struct keel_vm *vm)
-{
-	mutex_lock(&clock_vms_lock);
-	list_del(&vm->arch.clock_link);
-	mutex_unlock(&clock_vms_lock);
 }
 
 void keel_clock_vcpu_init(struct keel_vcpu *vcpu)

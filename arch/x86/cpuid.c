@@ -266,7 +266,12 @@ long keel_ioc_get_supported_cpuid(union keel_arg arg)
 long keel_ioc_get_emulated_cpuid(union keel_arg arg)
 {
 	static const struct keel_cpuid none;
+	struct kvm_cpuid2 head;
 
+	if (copy_from_user(&head, arg.user, sizeof(head)))
+		return -EFAULT;
+	if (!head.nent)
+		return -E2BIG;	/* as the ABI has it for both lists of the system */
 	return table_to_user(arg.user, &none);
 }
 

@@ -53,17 +53,26 @@ static bool in_pae_paging(struct keel_vcpu *vcpu)
 #define KEEL_PDPTE_PRESENT	BIT_ULL(0)
 #define KEEL_PDPTE_RESERVED	(GENMASK_ULL(2, 1) | GENMASK_ULL(8, 5))
 
+int keel_read_pdptes(struct keel_vcpu *vcpu, u64 cr3, u64 pdpte[KEEL_NR_PDPTES])
+{
+	size_t size = KEEL_NR_PDPTES * sizeof(*pdpte);
+	int r;
+
+	keel_mem_enter(vcpu);
+	r = keel_read_guest(vcpu, cr3 & GENMASK_ULL(31, 5), pdpte, size);
+	keel_mem_leave(vcpu);
+	if (r)
+		memset(pdpte, 0, size);
+	return r;
+}
+
 static bool pdptes_valid(struct keel_vcpu *vcpu, u64 cr3)
 {
 	u64 reserved = KEEL_PDPTE_RESERVED | keel_gpa_reserved(vcpu);
 	u64 pdpte[KEEL_NR_PDPTES];
 	unsigned int i;
-	int r;
 
-	keel_mem_enter(vcpu);
-	r = keel_read_guest(vcpu, cr3 & GENMASK_ULL(31, 5), pdpte, sizeof(pdpte));
-	keel_mem_leave(vcpu);
-	if (r)
+	if (keel_read_pdptes(vcpu, cr3, pdpte))
 		return false;
 	for (i = 0; i < KEEL_NR_PDPTES; i++)
 		if ((pdpte[i] & KEEL_PDPTE_PRESENT) && (pdpte[i] & reserved))

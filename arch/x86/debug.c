@@ -294,7 +294,6 @@ static int inject_for_debugger(struct keel_vcpu *vcpu, u32 control)
 		keel_queue_exception(vcpu, X86_TRAP_DB);
 		return 0;
 	}
-	keel_reg_write(vcpu, KEEL_RIP, keel_rip(vcpu) + 1);
 	keel_queue_exception(vcpu, X86_TRAP_BP);
 	return 0;
 }

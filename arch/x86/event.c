@@ -283,7 +283,9 @@ static void keel_request_windows(struct keel_vcpu *vcpu)
 {
 	if (vcpu->arch.nmi_pending)
 		keel_op(request_nmi_window)(vcpu);
-	if (keel_irq_pending(vcpu) || (vcpu->arch.request_irq_window && !vcpu->arch.irq_window_open))
+	if (keel_irq_pending(vcpu) ||
+	    (vcpu->arch.request_irq_window && !vcpu->arch.irq_window_open &&
+	     vcpu->arch.user_irq < 0 && keel_apic_accepts_extint(vcpu)))
 		keel_op(request_irq_window)(vcpu);
 }
 

@@ -28,6 +28,10 @@ long keel_ioc_get_vcpu_events(struct keel_vcpu *vcpu, union keel_arg arg)
 		keel_deliver_exception_payload(vcpu);
 	ev->interrupt.injected = vcpu->arch.irq.injected && !vcpu->arch.irq.soft;
 	ev->interrupt.nr = vcpu->arch.irq.vector;
+	if (!keel_apic_in_kernel(vcpu) && !ev->interrupt.injected && vcpu->arch.user_irq >= 0) {
+		ev->interrupt.injected = 1;
+		ev->interrupt.nr = vcpu->arch.user_irq;
+	}
 	ev->interrupt.soft = 0;
 	ev->interrupt.shadow = keel_op(get_shadow)(vcpu);
 	ev->nmi.injected = vcpu->arch.nmi_injected;
@@ -61,6 +65,8 @@ long keel_ioc_set_vcpu_events(struct keel_vcpu *vcpu, union keel_arg arg)
 	vcpu->arch.irq.injected = ev->interrupt.injected;
 	vcpu->arch.irq.vector = ev->interrupt.nr;
 	vcpu->arch.irq.soft = ev->interrupt.soft;
+	if (!keel_apic_in_kernel(vcpu))
+		vcpu->arch.user_irq = -1;	/* it was reported as injected */
 	if (ev->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		keel_op(set_shadow)(vcpu, ev->interrupt.shadow);
 	vcpu->arch.nmi_injected = ev->nmi.injected;

@@ -139,7 +139,7 @@ static void load_xcr(struct keel_vcpu *vcpu)
 {
 	if (vcpu->arch.xcr0 != keel_host_xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, vcpu->arch.xcr0);
-	if (keel_caps.xss && vcpu->arch.xss != keel_host_xss)
+	if (vcpu->arch.xss != keel_host_xss)
 		wrmsrl(MSR_IA32_XSS, vcpu->arch.xss);
 }
 
@@ -147,7 +147,7 @@ static void load_host_xcr(struct keel_vcpu *vcpu)
 {
 	if (vcpu->arch.xcr0 != keel_host_xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, keel_host_xcr0);
-	if (keel_caps.xss && vcpu->arch.xss != keel_host_xss)
+	if (vcpu->arch.xss != keel_host_xss)
 		wrmsrl(MSR_IA32_XSS, keel_host_xss);
 }
 

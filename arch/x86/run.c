@@ -17,6 +17,7 @@
 #include "emulate.h"
 #include "event.h"
 #include "guest_context.h"
+#include "host_work.h"
 #include "irqchip/irqchip.h"
 #include "mmu/mmu.h"
 #include "msr.h"
@@ -129,7 +130,8 @@ static bool keel_user_irqs(struct keel_vcpu *vcpu)
 
 bool keel_user_irq_ready(struct keel_vcpu *vcpu)
 {
-	return keel_user_irqs(vcpu) && vcpu->arch.user_irq < 0 && !vcpu->arch.irq.injected &&
+	return keel_user_irqs(vcpu) && vcpu->arch.user_irq < 0 &&
+	       keel_apic_accepts_extint(vcpu) && !vcpu->arch.irq.injected &&
 	       !vcpu->arch.exception.injected && !vcpu->arch.exception.pending &&
 	       !keel_op(irq_blocked)(vcpu);
 }
@@ -154,6 +156,7 @@ static void keel_guest_turn(struct keel_vcpu *vcpu)
 	keel_debug_load(vcpu);
 	keel_guest_time_enter();
 	keel_op(enter)(vcpu);
+	keel_compat_guest_ran();
 	keel_debug_unload(vcpu);
 	keel_fpu_load_host_xcr(vcpu);
 	WRITE_ONCE(vcpu->mode, KEEL_OUTSIDE_GUEST);
@@ -274,6 +277,8 @@ static int keel_wait(struct keel_vcpu *vcpu)
 		return r;
 	if (vcpu->arch.mp_state == KVM_MP_STATE_HALTED && keel_halt_over(vcpu))
 		vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
+	else if (vcpu->arch.mp_state != KVM_MP_STATE_HALTED)
+		keel_vcpu_take_request(vcpu, KEEL_REQ_UNBLOCK);	/* only ends HLT */
 	return keel_vcpu_requested(vcpu, KEEL_REQ_DEAD) ? -EIO : KEEL_RESUME;
 }
 
@@ -281,12 +286,13 @@ static int keel_wait(struct keel_vcpu *vcpu)
 
 static int keel_host_work(struct keel_vcpu *vcpu)
 {
-	if (signal_pending(current)) {
+	int r = signal_pending(current) ? -EINTR : keel_host_work_do();
+
+	if (r == -EINTR) {
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 		vcpu->stat.signal_exits++;
-		return -EINTR;
 	}
-	return xfer_to_guest_mode_handle_work(NULL) ?: KEEL_RESUME;
+	return r ?: KEEL_RESUME;
 }
 
 static int keel_run_loop(struct keel_vcpu *vcpu)
@@ -367,14 +373,13 @@ int arch_vcpu_run(struct keel_vcpu *vcpu)
 	r = keel_run_begin(vcpu);
 	if (r)
 		return r;
-	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	keel_fpu_enter(vcpu);
 	r = keel_run_complete(vcpu);
 	if (r > 0) {
-		if (READ_ONCE(vcpu->run->immediate_exit)) {
-			vcpu->run->exit_reason = KVM_EXIT_INTR;
-			r = -EINTR;
-		} else {
+		/* The exit just completed stays readable in kvm_run. */
+		r = -EINTR;
+		if (!READ_ONCE(vcpu->run->immediate_exit)) {
+			vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 			r = keel_run_loop(vcpu);
 		}
 	}

@@ -34,15 +34,10 @@ int arch_vm_init(struct keel_vm *vm, unsigned long type)
 	keel_clock_vm_init(vm);
 	r = keel_mmu_vm_init(vm);
 	if (r)
-		goto err_clock;
+		return r;
 	r = keel_op(vm_init)(vm);
 	if (r)
-		goto err_mmu;
-	return 0;
-err_mmu:
-	keel_mmu_vm_destroy(vm);
-err_clock:
-	keel_clock_vm_destroy(vm);
+		keel_mmu_vm_destroy(vm);
 	return r;
 }
 
@@ -59,7 +54,6 @@ void arch_vm_destroy(struct keel_vm *vm)
 	keel_apic_vm_destroy(vm);
 	keel_op(vm_destroy)(vm);
 	keel_mmu_vm_destroy(vm);
-	keel_clock_vm_destroy(vm);
 }
 
 int arch_vcpu_precreate(struct keel_vm *vm, u32 id)

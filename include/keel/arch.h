@@ -55,7 +55,8 @@ bool arch_mmu_age(struct keel_vm *vm, gfn_t start, gfn_t end, bool clear);	/* wa
 /* Write-protect 4 KiB granules of @slot: where bit n of @mask is set, gfn base + offset + n. */
 void arch_mmu_protect(struct keel_vm *vm, struct keel_memslot *slot, gfn_t offset,
 		      unsigned long mask);
-bool arch_mmu_protect_slot(struct keel_vm *vm, struct keel_memslot *slot);	/* all of it */
+/* Write-protect [start, end); true if the caller owes a flush before it relies on that. */
+bool arch_mmu_protect_range(struct keel_vm *vm, gfn_t start, gfn_t end);
 void arch_mmu_flush(struct keel_vm *vm);	/* every vCPU's TLB, done on return; mmu_lock or not */
 
 /* A memslot's change has been made; the mmu may drop or rebuild (log on: protect; off: nothing). */

@@ -11,6 +11,9 @@
 #include <linux/eventfd.h>
 #include <linux/mm.h>
 #include <linux/cpuhotplug.h>
+#include <asm/cpufeature.h>
+#include <asm/nospec-branch.h>
+#include <asm/reboot.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
@@ -113,5 +116,35 @@ static inline bool keel_compat_has_cmpxchg128(void)
 #else
 #define KEEL_CPUHP_STATE	CPUHP_AP_KVM_STARTING
 #endif
+
+/*
+ * What runs on each CPU in a crash or an emergency reboot. One slot: hold
+ * KEEL_CPUHP_STATE. May sleep. Kernels without it switch VMX off themselves.
+ */
+#if (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 149) && \
+     LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)) || \
+	LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define keel_compat_emergency_register(fn)	cpu_emergency_register_virt_callback(fn)
+#define keel_compat_emergency_unregister(fn)	cpu_emergency_unregister_virt_callback(fn)
+#else
+#define keel_compat_emergency_register(fn)	((void)(fn))
+#define keel_compat_emergency_unregister(fn)	((void)(fn))
+#endif
+
+/* Work that is due before guest mode. kvm's vCPU is written to, where it is asked for. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#define keel_compat_guest_mode_work(sink)	xfer_to_guest_mode_handle_work()
+#else
+#define keel_compat_guest_mode_work(sink)	xfer_to_guest_mode_handle_work(sink)
+#endif
+
+/* A guest has run on this CPU: userspace must not use its branch history ("VMSCAPE"). */
+static inline void keel_compat_guest_ran(void)
+{
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
+	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
+#endif
+}
 
 #endif

@@ -20,13 +20,16 @@ backend_check() {
 		die "$EXIT_SETUP" "qemu-system-x86_64 is missing: run tools/setup"
 }
 
-# One thread for all CPUs of the host: with a thread each, QEMU 7.2 now and then goes
-# on executing a breakpoint that the kernel has already patched away (static branches),
-# and the host hangs; on two cores it is slower besides. KEEL_TCG_THREAD=multi asks
-# for it all the same.
+# Keel's hosts have one thread for all CPUs: with a thread each, QEMU 7.2 now and then
+# goes on executing a breakpoint that the kernel has already patched away (static
+# branches), and the host hangs; on two cores it is slower besides. On kvm_amd it is
+# the other way round: with one thread its guests hang. KEEL_TCG_THREAD=single or
+# multi decides for both.
 amd_accel() {
-	local threads=${KEEL_TCG_THREAD:-single}
+	local threads=single
 
+	[ "$opt_module" = keel ] || threads=multi
+	threads=${KEEL_TCG_THREAD:-$threads}
 	if [ -n "$opt_icount" ]; then
 		echo "-icount shift=0,sleep=off"
 		threads=single

@@ -94,6 +94,8 @@ intel_tree() {
 		programs+=("$(command -v "$item")")
 	done
 	intel_copy "$root" "${files[@]}" "${programs[@]}"
+	# Debugging symbols are most of a module, and every byte is read by an emulated CPU.
+	[ ! -f "$root$module_file" ] || strip --strip-debug "$root$module_file"
 	mapfile -t files < <(find "$root" -type f -perm /111 ! -name '*.ko' ! -name '*.elf*')
 	# shellcheck disable=SC2046
 	intel_copy "$root" $(intel_libraries "${files[@]}")
@@ -121,7 +123,7 @@ END
 
 intel_append() {
 	echo "console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check tsc=reliable lpj=1000000" \
-		"nokaslr 8250.nr_uarts=4 mitigations=auto" \
+		"nokaslr 8250.nr_uarts=4 clearcpuid=xsaves,xsavec retbleed=off" \
 		"rcupdate.rcu_cpu_stall_timeout=$HOST_STALL_TIMEOUT $opt_append"
 }
 

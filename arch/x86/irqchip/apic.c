@@ -177,7 +177,7 @@ void keel_apic_set_cr8(struct keel_vcpu *vcpu, u8 cr8)
 int keel_apic_msr_read(struct keel_vcpu *vcpu, u32 msr, u64 *val)
 {
 	struct keel_apic *apic = vcpu->arch.apic;
-	unsigned int reg = (msr - LAPIC_MSR_BASE) << 4;
+	unsigned int reg = array_index_nospec(msr - LAPIC_MSR_BASE, 0x100) << 4;
 
 	if (!apic)
 		return -EINVAL;
@@ -204,7 +204,7 @@ int keel_apic_msr_write(struct keel_vcpu *vcpu, u32 msr, u64 val)
 		return 0;
 	}
 	if (msr - LAPIC_MSR_BASE > 0xff ||
-	    lapic_msr_write(&apic->core, (msr - LAPIC_MSR_BASE) << 4, val, &fx))
+	    lapic_msr_write(&apic->core, array_index_nospec(msr - LAPIC_MSR_BASE, 0x100) << 4, val, &fx))
 		return -EINVAL;
 	apic_apply(apic, &fx);
 	return 0;
@@ -401,5 +401,11 @@ int keel_irq_highest_irr(struct keel_vcpu *vcpu)
 {
 	struct keel_apic *apic = vcpu->arch.apic;
 
-	return apic ? lapic_tpr_masked(&apic->core) : -1;
+	/* With userspace's APIC any lowering of CR8 may matter: something is always held back. */
+	return apic ? lapic_tpr_masked(&apic->core) : 0;
+}
+
+bool keel_apic_accepts_extint(struct keel_vcpu *vcpu)
+{
+	return !vcpu->arch.apic || lapic_accepts_extint(&vcpu->arch.apic->core);
 }

@@ -85,6 +85,8 @@ void keel_apic_cpuid_changed(struct keel_vcpu *vcpu);
 bool keel_irq_pending(struct keel_vcpu *vcpu);
 /* Acknowledge and return it; -1 none (a spurious race). */
 int keel_irq_ack(struct keel_vcpu *vcpu);
+/* Would an 8259's interrupt, in the kernel or userspace's, pass LINT0? Yes without an APIC. */
+bool keel_apic_accepts_extint(struct keel_vcpu *vcpu);
 /* Highest IRR vector that TPR alone masks, or -1: for the CR8 intercept. */
 int keel_irq_highest_irr(struct keel_vcpu *vcpu);
 

@@ -366,6 +366,8 @@ static void lapic_put_lvt(struct lapic *a, unsigned int reg, u32 val, struct lap
 	if (!lapic_sw_enabled(a))
 		val |= LAPIC_LVT_MASKED;
 	lapic_put(a, reg, val);
+	if (reg == LAPIC_LVT0)
+		fx->what |= LAPIC_FX_EVENT;	/* an 8259 may have waited for it to open */
 	if (reg != LAPIC_LVTT)
 		return;
 	fx->what |= LAPIC_FX_LVTT;
@@ -397,6 +399,7 @@ static void lapic_act(struct lapic *a, enum lapic_action action, unsigned int re
 		break;
 	case LAPIC_W_TPR:
 		lapic_set_tpr(a, val, fx);
+		fx->what |= LAPIC_FX_EVENT;	/* the CPU's own TPR follows before it goes on */
 		break;
 	case LAPIC_W_ICR:
 		lapic_put(a, LAPIC_ICR, val);

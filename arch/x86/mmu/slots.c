@@ -40,7 +40,7 @@ bool arch_mmu_age(struct keel_vm *vm, gfn_t start, gfn_t end, bool clear)
 	return r.young;
 }
 
-static bool slots_protect(struct keel_vm *vm, gfn_t start, gfn_t end)
+bool arch_mmu_protect_range(struct keel_vm *vm, gfn_t start, gfn_t end)
 {
 	struct s2_range r = { .gfn = start, .end = end };
 
@@ -62,14 +62,9 @@ void arch_mmu_protect(struct keel_vm *vm, struct keel_memslot *slot, gfn_t offse
 		n = ~mask ? ffz(mask) : BITS_PER_LONG;
 		mask = n < BITS_PER_LONG ? mask >> n : 0;
 		base += first;
-		slots_protect(vm, base, base + n);
+		arch_mmu_protect_range(vm, base, base + n);
 		base += n;
 	}
-}
-
-bool arch_mmu_protect_slot(struct keel_vm *vm, struct keel_memslot *slot)
-{
-	return slots_protect(vm, slot->base, slot->base + slot->npages);
 }
 
 /*

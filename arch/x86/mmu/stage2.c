@@ -436,30 +436,46 @@ static bool s2_map_valid(const struct stage2 *s2, const struct s2_map *m)
 	       !(m->pa & ~s2->fmt->addr);
 }
 
-int s2_map(struct stage2 *s2, struct s2_map *m)
+/*
+ * The entry @m's leaf goes into, and its level. NULL: m->spurious, a greater leaf does
+ * already; or there is no memory for a table on the way.
+ */
+static u64 *s2_walk_to(struct stage2 *s2, struct s2_map *m, unsigned int *at)
 {
 	unsigned int level = s2->levels;
 	u64 *table = s2->root, *pte, e;
+
+	for (; table; level--) {
+		pte = &table[s2_index(m->gfn, level)];
+		e = READ_ONCE(*pte);
+		*at = level;
+		if (level <= m->level && !(m->keep_tables && s2_is_table(s2, e, level)))
+			return pte;
+		m->spurious = s2_is_leaf(s2, e, level) && s2_satisfies(s2, e, m, level);
+		if (m->spurious)
+			return NULL;
+		table = s2_descend(s2, pte, m, level);
+	}
+	return NULL;
+}
+
+int s2_map(struct stage2 *s2, struct s2_map *m)
+{
+	unsigned int level;
+	u64 *pte;
 
 	m->flush = false;
 	m->spurious = false;
 	if (!s2_map_valid(s2, m))
 		return -EINVAL;
-	for (;; level--) {
-		pte = &table[s2_index(m->gfn, level)];
-		e = READ_ONCE(*pte);
-		if (level <= m->level && !(m->keep_tables && s2_is_table(s2, e, level)))
-			break;
-		if (s2_is_leaf(s2, e, level) && s2_satisfies(s2, e, m, level)) {
-			m->spurious = true;
-			return 0;
-		}
-		table = s2_descend(s2, pte, m, level);
-		if (!table)
-			return -ENOMEM;
-	}
-	if (s2_is_table(s2, e, level))
+	pte = s2_walk_to(s2, m, &level);
+	if (pte && s2_is_table(s2, READ_ONCE(*pte), level)) {
+		/* Tables above it may go with it: the entry is looked up anew. */
 		s2_make_room(s2, m, level);
+		pte = s2_walk_to(s2, m, &level);
+	}
+	if (!pte)
+		return m->spurious ? 0 : -ENOMEM;
 	s2_install(s2, pte, m, level);
 	return 0;
 }

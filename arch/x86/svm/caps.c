@@ -4,6 +4,7 @@
  */
 #include <linux/cpu.h>
 #include <linux/gfp.h>
+#include <linux/mem_encrypt.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
@@ -105,7 +106,7 @@ static int svm_alloc_cpus(void)
 			svm_free_cpus();
 			return -ENOMEM;
 		}
-		sc->host_pa = page_to_phys(sc->host);
+		sc->host_pa = __sme_set(page_to_phys(sc->host));
 		sc->asid_generation = 1;
 		sc->max_asid = asids - 1;
 		sc->next_asid = asids;	/* the first user starts a generation with a flush */
@@ -125,7 +126,7 @@ int svm_setup(struct keel_caps *caps)
 	if (!svm_iopm)
 		return -ENOMEM;
 	memset(page_address(svm_iopm), 0xff, PAGE_SIZE << SVM_IOPM_ORDER);
-	svm_facts.iopm_pa = page_to_phys(svm_iopm);
+	svm_facts.iopm_pa = __sme_set(page_to_phys(svm_iopm));
 	r = svm_alloc_cpus();
 	if (r)
 		__free_pages(svm_iopm, SVM_IOPM_ORDER);
@@ -163,7 +164,7 @@ int svm_cpu_enable(void)
 		return -EBUSY;
 	rdmsrl(MSR_EFER, efer);
 	wrmsrl(MSR_EFER, efer | EFER_SVME);
-	wrmsrl(MSR_VM_HSAVE_PA, page_to_phys(sc->hsave));
+	wrmsrl(MSR_VM_HSAVE_PA, __sme_set(page_to_phys(sc->hsave)));
 	svm_reset_tsc_ratio(sc);
 	if (boot_cpu_has(X86_FEATURE_RDTSCP))
 		rdmsrl(MSR_TSC_AUX, sc->tsc_aux);

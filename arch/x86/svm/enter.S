@@ -116,6 +116,9 @@ SYM_FUNC_START(svm_enter_guest)
 	wrmsr
 8:
 	UNTRAIN_RET
+#ifdef X86_FEATURE_IBPB_ON_VMEXIT
+	ALTERNATIVE "", "call entry_ibpb", X86_FEATURE_IBPB_ON_VMEXIT
+#endif
 
 	pop %rbx
 	pop %r12

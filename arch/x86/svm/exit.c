@@ -190,4 +190,5 @@ void svm_decode(struct keel_vcpu *vcpu, struct keel_exit *exit)
 		row->decode(vcpu, exit);
 	if (c->exit_int_info & SVM_EXITINTINFO_VALID)
 		svm_requeue(vcpu, c->exit_int_info, c->exit_int_info_err);
+	to_svm(vcpu)->soft_stepped = false;
 }

@@ -6,11 +6,37 @@
 #include "svm.h"
 #include "../regs.h"
 
+/* #BP and #OF push the RIP behind their instruction of one byte. */
+static void svm_step_soft(struct keel_vcpu *vcpu, const struct keel_event *ev)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	svm->soft_stepped = ev->type == KEEL_EV_EXCEPTION &&
+			    (ev->vector == X86_TRAP_BP || ev->vector == X86_TRAP_OF);
+	if (!svm->soft_stepped)
+		return;
+	keel_reg_write(vcpu, KEEL_RIP, keel_rip(vcpu) + 1);
+	svm->vmcb->control.next_rip = keel_rip(vcpu);
+}
+
+/* False: the guest's own INT3 or INTO, which is executed again. */
+static bool svm_unstep_soft(struct keel_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	if (!svm->soft_stepped)
+		return false;
+	svm->soft_stepped = false;
+	keel_reg_write(vcpu, KEEL_RIP, keel_rip(vcpu) - 1);
+	return true;
+}
+
 void svm_inject(struct keel_vcpu *vcpu, const struct keel_event *ev)
 {
 	struct vmcb_control_area *c = svm_control(vcpu);
 	u32 inj = ev->vector | SVM_EVTINJ_VALID;
 
+	svm_step_soft(vcpu, ev);
 	switch (ev->type) {
 	case KEEL_EV_NMI:
 		inj = X86_TRAP_NMI | SVM_EVTINJ_VALID | SVM_EVTINJ_TYPE_NMI;
@@ -50,7 +76,8 @@ void svm_requeue(struct keel_vcpu *vcpu, u32 info, u32 error)
 		ev.type = KEEL_EV_NMI;
 		break;
 	case SVM_EXITINTINFO_TYPE_EXEPT:
-		if (ev.vector == X86_TRAP_BP || ev.vector == X86_TRAP_OF)
+		if ((ev.vector == X86_TRAP_BP || ev.vector == X86_TRAP_OF) &&
+		    !svm_unstep_soft(vcpu))
 			return;
 		ev.type = KEEL_EV_EXCEPTION;
 		break;
@@ -66,8 +93,15 @@ void svm_requeue(struct keel_vcpu *vcpu, u32 info, u32 error)
 void svm_cancel_inject(struct keel_vcpu *vcpu)
 {
 	struct vmcb_control_area *c = svm_control(vcpu);
+	struct keel_event ev = {
+		.type = KEEL_EV_SOFT_INT, .vector = c->event_inj & SVM_EVTINJ_VEC_MASK,
+	};
 
-	if (c->event_inj & SVM_EVTINJ_VALID)
+	if (!(c->event_inj & SVM_EVTINJ_VALID))
+		return;
+	if ((c->event_inj & SVM_EVTINJ_TYPE_MASK) == SVM_EVTINJ_TYPE_SOFT)
+		keel_event_requeue(vcpu, &ev);
+	else
 		svm_requeue(vcpu, c->event_inj, c->event_inj_err);
 	c->event_inj = 0;
 }

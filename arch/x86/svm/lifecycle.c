@@ -6,6 +6,7 @@
 #include <linux/smp.h>
 #include <asm/asm.h>
 #include <asm/cpufeature.h>
+#include <asm/desc.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
 #include <asm/ptrace.h>
@@ -162,6 +163,7 @@ void svm_enter(struct keel_vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct svm_cpu *sc = this_cpu_ptr(&svm_cpu);
 	struct svm_enter_args args;
+	u16 ldt;
 
 	BUILD_BUG_ON(offsetof(struct svm_enter_args, host_pa) != 8);
 	BUILD_BUG_ON(offsetof(struct svm_enter_args, regs) != 16);
@@ -179,6 +181,10 @@ void svm_enter(struct keel_vcpu *vcpu)
 	svm->vmcb->control.exit_code = (u32)SVM_EXIT_ERR;	/* what stays if VMRUN faults */
 	svm->vmcb->control.exit_code_hi = ~0U;
 
+	/* An LDT that another thread changed came by an interrupt: what VMLOAD brings is old. */
+	store_ldt(ldt);
+	if (unlikely(ldt))
+		svm_save_host(sc);
 	svm_set_gif(false);
 	svm_enter_noinstr(&args);
 	svm_set_gif(true);

@@ -40,6 +40,7 @@ struct svm_vcpu {
 	u64 iret_rip;
 	bool stepping_nmi;		/* TF set by us to find the end of IRET */
 	bool step_tf, step_rf;		/* the guest's own */
+	bool soft_stepped;		/* RIP was moved over INT3 or INTO to inject it */
 	bool tsc_aux_loaded;		/* the guest's TSC_AUX is in this CPU's MSR */
 	u64 tsc_ratio;			/* 0: the default */
 };

@@ -3,6 +3,7 @@
  * vmcb.c - the VMCB's control fields: what is intercepted, the ASID, the tables
  */
 #include <linux/gfp.h>
+#include <linux/mem_encrypt.h>
 #include <linux/mm.h>
 #include <linux/smp.h>
 #include <asm/cpufeature.h>
@@ -56,7 +57,7 @@ int svm_vcpu_init(struct keel_vcpu *vcpu)
 		svm->vmcb = NULL;
 		return -ENOMEM;
 	}
-	svm->vmcb_pa = __pa(svm->vmcb);
+	svm->vmcb_pa = __sme_set(__pa(svm->vmcb));
 	svm->msrpm = page_address(msrpm);
 	memset(svm->msrpm, 0xff, PAGE_SIZE << SVM_MSRPM_ORDER);
 	svm->asid_cpu = -1;
@@ -99,7 +100,7 @@ void svm_vcpu_reset(struct keel_vcpu *vcpu, bool init)
 		c->pause_filter_thresh = SVM_SPIN_THRESHOLD;
 	}
 	c->iopm_base_pa = svm_facts.iopm_pa;
-	c->msrpm_base_pa = __pa(svm->msrpm);
+	c->msrpm_base_pa = __sme_set(__pa(svm->msrpm));
 	c->int_ctl = V_INTR_MASKING_MASK;
 	c->int_vector = 0;
 	c->int_state = 0;

@@ -94,7 +94,7 @@ TEST(tpr_masks_its_class)
 	lapic_post(&r.a, 0x5f, false);
 	EXPECT_EQ(lapic_pending(&r.a), -1);
 	EXPECT_EQ(lapic_tpr_masked(&r.a), 0x5f);
-	EXPECT_EQ(wr(&r, LAPIC_TPR, 0x5f), 0);
+	EXPECT_EQ(wr(&r, LAPIC_TPR, 0x5f), LAPIC_FX_EVENT);	/* CR8 follows */
 	EXPECT_EQ(lapic_pending(&r.a), -1);
 	EXPECT_EQ(wr(&r, LAPIC_TPR, 0x4f), LAPIC_FX_EVENT);
 	EXPECT_EQ(lapic_tpr_masked(&r.a), -1);
@@ -356,7 +356,7 @@ static void model_step(struct rig *r, struct model *m)
 		break;
 	case 6:
 		m->tpr = v & (x >> 17 & 1 ? 0xff : 0x3f);
-		EXPECT_EQ(wr(r, LAPIC_TPR, m->tpr), m_pending(m) >= 0 ? LAPIC_FX_EVENT : 0);
+		EXPECT_EQ(wr(r, LAPIC_TPR, m->tpr), LAPIC_FX_EVENT);
 		break;
 	default:
 		if (x >> 17 & 7)

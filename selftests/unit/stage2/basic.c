@@ -377,6 +377,25 @@ TEST(unmap_frees_tables)
 	}
 }
 
+/* The leaf that takes a table's place may be the last of its own table, too. */
+TEST(leaf_for_the_last_table)
+{
+	const struct s2_format * const *f;
+
+	for_each_format(f) {
+		gfn_t first = 4 * FRAMES_1G - 512;
+
+		env_start(*f, 4, 0);
+		map(first + 3, first + 3, 1, true, NULL);
+		map(first, first, 2, true, NULL);
+		EXPECT_TRUE(cpu_access(first + 7, false, NULL));
+		env_flush();
+		EXPECT_TRUE(cpu_access(first + 7, false, NULL));
+		EXPECT_EQ(env.live, 3);
+		env_end();
+	}
+}
+
 TEST(unmap_whole_leaf)
 {
 	const struct s2_format * const *f;

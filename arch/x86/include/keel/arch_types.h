@@ -219,7 +219,6 @@ struct keel_vm_arch {
 	unsigned int tsc_generation_nr;				/* (t) vCPUs in it */
 
 	/* pvclock.c: (k) clock_lock, inside vcpu->mutex */
-	struct list_head clock_link;				/* clock.c */
 	struct mutex clock_lock;
 	bool master_clock;			/* (k) one time base for all vCPUs; a hint without */
 	bool old_kvmclock;			/* (a) the first vCPU uses the old MSR */
