@@ -15,8 +15,8 @@ static void svm_step_soft(struct keel_vcpu *vcpu, const struct keel_event *ev)
 			    (ev->vector == X86_TRAP_BP || ev->vector == X86_TRAP_OF);
 	if (!svm->soft_stepped)
 		return;
-	keel_reg_write(vcpu, KEEL_RIP, keel_rip(vcpu) + 1);
-	svm->vmcb->control.next_rip = keel_rip(vcpu);
+	vcpu->arch.regs[KEEL_RIP]++;	/* always cached, always written back */
+	svm->vmcb->control.next_rip = vcpu->arch.regs[KEEL_RIP];
 }
 
 /* False: the guest's own INT3 or INTO, which is executed again. */
@@ -27,7 +27,7 @@ static bool svm_unstep_soft(struct keel_vcpu *vcpu)
 	if (!svm->soft_stepped)
 		return false;
 	svm->soft_stepped = false;
-	keel_reg_write(vcpu, KEEL_RIP, keel_rip(vcpu) - 1);
+	vcpu->arch.regs[KEEL_RIP]--;
 	return true;
 }
 
