@@ -20,15 +20,16 @@ backend_check() {
 		die "$EXIT_SETUP" "qemu-system-x86_64 is missing: run tools/setup"
 }
 
-# Keel's hosts have one thread for all CPUs: with a thread each, QEMU 7.2 now and then
-# goes on executing a breakpoint that the kernel has already patched away (static
-# branches), and the host hangs; on two cores it is slower besides. On kvm_amd it is
-# the other way round: with one thread its guests hang. KEEL_TCG_THREAD=single or
-# multi decides for both.
+# QEMU 7.2 has two faults here. With one thread for all CPUs an interrupt that a
+# hypervisor injects may be delivered twice: a kick of any CPU, which comes ten times a
+# second where there are several, makes it raise the vector again, whatever IF says;
+# guests hang. With a thread for each CPU it may go on executing a breakpoint that the
+# kernel has already patched away: see undisturbed() in host-init. So: one thread only
+# where there is one CPU. KEEL_TCG_THREAD=single or multi decides for both.
 amd_accel() {
-	local threads=single
+	local threads=multi
 
-	[ "$opt_module" = keel ] || threads=multi
+	[ "$opt_cpus" != 1 ] || threads=single
 	threads=${KEEL_TCG_THREAD:-$threads}
 	if [ -n "$opt_icount" ]; then
 		echo "-icount shift=0,sleep=off"
