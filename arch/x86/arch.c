@@ -180,7 +180,7 @@ void arch_hardware_put(void)
 
 /* ---- load ---- */
 
-static const struct keel_backend * const keel_backends[] = { &svm_backend };
+static const struct keel_backend * const keel_backends[] = { &svm_backend, &vmx_backend };
 
 static int keel_choose_backend(void)
 {

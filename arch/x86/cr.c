@@ -219,7 +219,7 @@ int keel_set_cr8(struct keel_vcpu *vcpu, u64 cr8)
 	if (keel_apic_in_kernel(vcpu))
 		keel_apic_set_cr8(vcpu, cr8);
 	vcpu->arch.cr8 = cr8;
-	keel_vcpu_request(vcpu, KEEL_REQ_EVENT);
+	keel_vcpu_request(vcpu, KEEL_REQ_EVENT);	/* the CPU's own TPR follows */
 	return 0;
 }
 

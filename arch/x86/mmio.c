@@ -230,16 +230,35 @@ enum emul_result keel_emul_read(struct emul_ctxt *c, gva_t addr, void *buf, unsi
 	return r;
 }
 
+/* One side of a page boundary. EMUL_UNHANDLED: it is not RAM. */
+static enum emul_result mmio_write_ram(struct keel_vcpu *vcpu, const struct mmio_span *s,
+				       unsigned int i, const void *buf)
+{
+	return keel_write_guest(vcpu, s->gpa[i], buf, s->len[i]) ? EMUL_UNHANDLED : EMUL_DONE;
+}
+
+/*
+ * Where one side is RAM and the other MMIO, MMIO goes first: it may have to wait for
+ * userspace, and what is read when the instruction starts anew must still be the old.
+ */
 static enum emul_result mmio_write_span(struct keel_vcpu *vcpu, const struct mmio_span *s,
 					const void *buf)
 {
 	enum emul_result r = EMUL_DONE;
+	bool ram[2];
 	unsigned int i;
 
-	for (i = 0; r == EMUL_DONE && i < 2 && s->len[i]; i++) {
-		if (keel_write_guest(vcpu, s->gpa[i], buf, s->len[i]))
-			r = mmio_write(vcpu, s->gpa[i], buf, s->len[i]);
-		buf += s->len[i];
+	for (i = 0; i < 2; i++)
+		ram[i] = s->len[i] && keel_gfn_backed(vcpu, s->gpa[i] >> PAGE_SHIFT);
+	for (i = 0; r == EMUL_DONE && i < 2; i++)
+		if (s->len[i] && !ram[i])
+			r = mmio_write(vcpu, s->gpa[i], buf + (i ? s->len[0] : 0), s->len[i]);
+	for (i = 0; r == EMUL_DONE && i < 2; i++) {
+		if (!ram[i])
+			continue;
+		r = mmio_write_ram(vcpu, s, i, buf + (i ? s->len[0] : 0));
+		if (r == EMUL_UNHANDLED)	/* read-only, or not there to write */
+			r = mmio_write(vcpu, s->gpa[i], buf + (i ? s->len[0] : 0), s->len[i]);
 	}
 	return r;
 }

@@ -112,12 +112,16 @@ int keel_xsetbv_exit(struct keel_vcpu *vcpu, struct keel_exit *exit);
 
 int keel_dr_exit(struct keel_vcpu *vcpu, struct keel_exit *exit);
 int keel_db_exit(struct keel_vcpu *vcpu, struct keel_exit *exit);	/* #DB, #BP intercepted */
-int keel_set_dr(struct keel_vcpu *vcpu, unsigned int nr, u64 val);	/* -EINVAL: #GP; -ENXIO: #UD */
+/* -EINVAL: #GP; -ENXIO: #UD */
+int keel_set_dr(struct keel_vcpu *vcpu, unsigned int nr, u64 val);
 u64 keel_get_dr(struct keel_vcpu *vcpu, unsigned int nr);
-void keel_debug_load(struct keel_vcpu *vcpu);	/* interrupts off, before entry: DR0-3 when needed */
-void keel_debug_unload(struct keel_vcpu *vcpu);	/* interrupts off, after: save, restore the host's */
+/* interrupts off, before entry: DR0-3 when needed */
+void keel_debug_load(struct keel_vcpu *vcpu);
+/* interrupts off, after: save, restore the host's */
+void keel_debug_unload(struct keel_vcpu *vcpu);
 void keel_debug_update(struct keel_vcpu *vcpu);	/* effective DR7 and intercepts */
-int keel_debug_step_done(struct keel_vcpu *vcpu);	/* an instruction was stepped over or emulated with TF */
+/* an instruction was stepped over or emulated with TF */
+int keel_debug_step_done(struct keel_vcpu *vcpu);
 long keel_ioc_get_debugregs(struct keel_vcpu *vcpu, union keel_arg arg);
 long keel_ioc_set_debugregs(struct keel_vcpu *vcpu, union keel_arg arg);
 long keel_ioc_set_guest_debug(struct keel_vcpu *vcpu, union keel_arg arg);
@@ -130,7 +134,8 @@ void keel_fpu_destroy(struct keel_vcpu *vcpu);
 void keel_fpu_reset(struct keel_vcpu *vcpu, bool init);
 void keel_fpu_enter(struct keel_vcpu *vcpu);	/* KVM_RUN begins: guest state into current */
 void keel_fpu_leave(struct keel_vcpu *vcpu);
-void keel_fpu_load_xcr(struct keel_vcpu *vcpu);		/* interrupts off, before entry: XCR0, XSS, PKRU */
+/* interrupts off, before entry: XCR0, XSS, PKRU */
+void keel_fpu_load_xcr(struct keel_vcpu *vcpu);
 void keel_fpu_load_host_xcr(struct keel_vcpu *vcpu);	/* interrupts off, after */
 /* Emulator's vector registers; guest FPU state is in current's registers (KVM_RUN). */
 void keel_fpu_vec_read(struct keel_vcpu *vcpu, unsigned int nr, void *buf, unsigned int len);

@@ -267,7 +267,6 @@ static long vm_enable_cap(struct keel_vm *vm, union keel_arg arg)
 
 /* ---- capabilities ---- */
 
-
 static long cap_xcrs(struct keel_vm *vm)
 {
 	return boot_cpu_has(X86_FEATURE_XSAVE);

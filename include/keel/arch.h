@@ -57,7 +57,8 @@ void arch_mmu_protect(struct keel_vm *vm, struct keel_memslot *slot, gfn_t offse
 		      unsigned long mask);
 /* Write-protect [start, end); true if the caller owes a flush before it relies on that. */
 bool arch_mmu_protect_range(struct keel_vm *vm, gfn_t start, gfn_t end);
-void arch_mmu_flush(struct keel_vm *vm);	/* every vCPU's TLB, done on return; mmu_lock or not */
+/* every vCPU's TLB, done on return; mmu_lock or not */
+void arch_mmu_flush(struct keel_vm *vm);
 
 /* A memslot's change has been made; the mmu may drop or rebuild (log on: protect; off: nothing). */
 void arch_memslot_changed(struct keel_vm *vm, const struct keel_memslot *old,

@@ -122,7 +122,7 @@ static inline bool keel_compat_has_cmpxchg128(void)
  * KEEL_CPUHP_STATE. May sleep. Kernels without it switch VMX off themselves.
  */
 #if (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 149) && \
-     LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)) || \
+	LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)) || \
 	LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 #define keel_compat_emergency_register(fn)	cpu_emergency_register_virt_callback(fn)
 #define keel_compat_emergency_unregister(fn)	cpu_emergency_unregister_virt_callback(fn)

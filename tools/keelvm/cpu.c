@@ -38,6 +38,8 @@ static void cpuid_patch(struct vm_cpu *cpu, struct kvm_cpuid_entry2 *e)
 	case 1:
 		e->ebx = (e->ebx & 0x0000ffff) | cpu->id << 24 | cpu->vm->opt->cpus << 16;
 		e->ecx |= 1u << 31;	/* hypervisor present */
+		if (ioctl(cpu->vm->sys, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
+			e->ecx |= 1u << 24;
 		if (cpu->vm->opt->cpus > 1)
 			e->edx |= 1u << 28;
 		break;
@@ -230,6 +232,8 @@ static void handle_error(struct vm_cpu *cpu)
 	struct kvm_run *run = cpu->run;
 	unsigned int i;
 
+	if (cpu->vm->opt->go_on && run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
+		return;
 	print_state(cpu);
 	fprintf(stderr, "keelvm: internal error %u:", run->internal.suberror);
 	for (i = 0; i < run->internal.ndata && i < 16; i++)

@@ -21,6 +21,7 @@
 
 /* Test devices */
 #define KEELVM_SCRATCH		0xd0000000ULL	/* memory behind MMIO exits */
+#define KEELVM_SCRATCH_RAM	0xd1000000ULL	/* the same memory, as RAM */
 #define KEELVM_SCRATCH_SIZE	0x10000
 #define KEELVM_FIFO_SIZE	0x10000
 #define KEELVM_PORT_FIFO	0x500	/* bytes written are read in the same order */
@@ -44,6 +45,7 @@ struct vm_options {
 	uint64_t mem;		/* bytes */
 	unsigned int cpus;
 	bool verbose;		/* exits counted and printed at the end */
+	bool go_on;		/* after an emulation error */
 };
 
 struct vm;
@@ -80,7 +82,8 @@ void vm_irq(struct vm *vm, unsigned int gsi, int level);
 /* cpu.c */
 void cpu_create(struct vm *vm, unsigned int id);
 void cpu_start_long(struct vm_cpu *cpu, uint64_t rip, uint64_t rsi);	/* 64 bit, paging on */
-void cpu_start_prot(struct vm_cpu *cpu, uint64_t rip, uint64_t rax, uint64_t rbx);	/* flat 32 bit */
+/* flat 32 bit */
+void cpu_start_prot(struct vm_cpu *cpu, uint64_t rip, uint64_t rax, uint64_t rbx);
 void cpu_start_real(struct vm_cpu *cpu, uint64_t addr);
 void *cpu_run(void *cpu);	/* thread function; returns only through vm_exit() */
 
@@ -94,6 +97,7 @@ void mptable_write(struct vm *vm);
 void port_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data);
 
 /* testdev.c: devices for guest tests */
+void *testdev_scratch(void);
 void testdev_mmio(uint64_t addr, bool write, unsigned int len, uint8_t *data);
 /* False if the port is none of its. Not reentrant: the caller holds the ports' lock. */
 bool testdev_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data);
@@ -102,7 +106,8 @@ bool testdev_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, u
 #define SERIAL_BASE	0x3f8
 #define SERIAL_IRQ	4
 void serial_start(struct vm *vm);	/* console on stdin and stdout */
-void serial_restore(void);		/* the terminal as it was; any thread, any number of times */
+/* the terminal as it was; any thread, any number of times */
+void serial_restore(void);
 uint8_t serial_read(struct vm *vm, unsigned int reg);
 void serial_write(struct vm *vm, unsigned int reg, uint8_t val);
 

@@ -23,6 +23,7 @@ static const char usage[] =
 	"  -s, --smp N          virtual CPUs (1)\n"
 	"  -d, --dev PATH       hypervisor device (/dev/keel)\n"
 	"  -v, --verbose        count exits, print them at the end\n"
+	"  -e, --emulation      go on after an emulation error: the guest gets #UD\n"
 	"\n"
 	"The first serial port is stdin and stdout; Ctrl-A x ends a terminal session.\n"
 	"A byte written to port 0xf4 is the exit status. 125: bad usage; 126: the\n"
@@ -39,6 +40,7 @@ static const struct option options[] = {
 	{ "smp", required_argument, NULL, 's' },
 	{ "dev", required_argument, NULL, 'd' },
 	{ "verbose", no_argument, NULL, 'v' },
+	{ "emulation", no_argument, NULL, 'e' },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
@@ -72,18 +74,41 @@ static void parse(struct vm_options *o, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt_long(argc, argv, "m:s:d:vh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "m:s:d:veh", options, NULL)) != -1) {
 		switch (c) {
-		case OPT_KERNEL: o->kernel = optarg; break;
-		case OPT_INITRD: o->initrd = optarg; break;
-		case OPT_CMDLINE: o->cmdline = optarg; break;
-		case OPT_FLAT: set_flat(o, optarg); break;
-		case 'm': o->mem = number(optarg, 1, 1 << 20) << 20; break;
-		case 's': o->cpus = number(optarg, 1, KEELVM_MAX_CPUS); break;
-		case 'd': o->dev = optarg; break;
-		case 'v': o->verbose = true; break;
-		case 'h': fputs(usage, stdout); exit(0);
-		default: fputs(usage, stderr); exit(VM_USAGE);
+		case OPT_KERNEL:
+			o->kernel = optarg;
+			break;
+		case OPT_INITRD:
+			o->initrd = optarg;
+			break;
+		case OPT_CMDLINE:
+			o->cmdline = optarg;
+			break;
+		case OPT_FLAT:
+			set_flat(o, optarg);
+			break;
+		case 'm':
+			o->mem = number(optarg, 1, 1 << 20) << 20;
+			break;
+		case 's':
+			o->cpus = number(optarg, 1, KEELVM_MAX_CPUS);
+			break;
+		case 'd':
+			o->dev = optarg;
+			break;
+		case 'v':
+			o->verbose = true;
+			break;
+		case 'e':
+			o->go_on = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			exit(0);
+		default:
+			fputs(usage, stderr);
+			exit(VM_USAGE);
 		}
 	}
 	if (optind != argc || !o->kernel == !o->flat) {
@@ -184,6 +209,7 @@ static void create_memory(struct vm *vm)
 	add_slot(vm, 0, 0, low, vm->mem);
 	if (size > low)
 		add_slot(vm, 1, KEELVM_GAP_END, size - low, vm->mem + low);
+	add_slot(vm, 2, KEELVM_SCRATCH_RAM, KEELVM_SCRATCH_SIZE, testdev_scratch());
 }
 
 static void create_vm(struct vm *vm)

@@ -26,18 +26,30 @@ static uint8_t cmos_read(uint8_t reg)
 
 	gmtime_r(&now, &tm);
 	switch (reg & 0x7f) {
-	case 0x0: return bcd(tm.tm_sec);
-	case 0x2: return bcd(tm.tm_min);
-	case 0x4: return bcd(tm.tm_hour);
-	case 0x6: return bcd(tm.tm_wday + 1);
-	case 0x7: return bcd(tm.tm_mday);
-	case 0x8: return bcd(tm.tm_mon + 1);
-	case 0x9: return bcd(tm.tm_year % 100);
-	case 0x32: return bcd(19 + tm.tm_year / 100);
-	case 0xa: return 0x26;
-	case 0xb: return 0x02;
-	case 0xd: return 0x80;
-	default: return 0;
+	case 0x0:
+		return bcd(tm.tm_sec);
+	case 0x2:
+		return bcd(tm.tm_min);
+	case 0x4:
+		return bcd(tm.tm_hour);
+	case 0x6:
+		return bcd(tm.tm_wday + 1);
+	case 0x7:
+		return bcd(tm.tm_mday);
+	case 0x8:
+		return bcd(tm.tm_mon + 1);
+	case 0x9:
+		return bcd(tm.tm_year % 100);
+	case 0x32:
+		return bcd(19 + tm.tm_year / 100);
+	case 0xa:
+		return 0x26;
+	case 0xb:
+		return 0x02;
+	case 0xd:
+		return 0x80;
+	default:
+		return 0;
 	}
 }
 

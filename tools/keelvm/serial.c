@@ -117,16 +117,24 @@ static uint8_t read_iir(struct serial *s)
 static uint8_t read_reg(struct serial *s, unsigned int reg)
 {
 	switch (reg) {
-	case REG_DATA: return (s->lcr & LCR_DLAB) ? s->dll : pop(s);
-	case REG_IER: return (s->lcr & LCR_DLAB) ? s->dlm : s->ier;
-	case REG_IIR: return read_iir(s);
-	case REG_LCR: return s->lcr;
-	case REG_MCR: return s->mcr;
-	case REG_LSR: return LSR_IDLE | (s->count ? LSR_RX : 0);
+	case REG_DATA:
+		return (s->lcr & LCR_DLAB) ? s->dll : pop(s);
+	case REG_IER:
+		return (s->lcr & LCR_DLAB) ? s->dlm : s->ier;
+	case REG_IIR:
+		return read_iir(s);
+	case REG_LCR:
+		return s->lcr;
+	case REG_MCR:
+		return s->mcr;
+	case REG_LSR:
+		return LSR_IDLE | (s->count ? LSR_RX : 0);
 	/* In loopback the outputs come back as inputs */
-	case REG_MSR: return (s->mcr & MCR_LOOP) ? (s->mcr & 0xc) << 4 | (s->mcr & 2) << 3 |
+	case REG_MSR:
+		return (s->mcr & MCR_LOOP) ? (s->mcr & 0xc) << 4 | (s->mcr & 2) << 3 |
 						   (s->mcr & 1) << 5 : MSR_UP;
-	default: return s->scr;
+	default:
+		return s->scr;
 	}
 }
 
@@ -165,12 +173,20 @@ static void write_reg(struct serial *s, unsigned int reg, uint8_t val)
 		break;
 	case REG_IIR:
 		s->fcr = val;
-		if (val & FCR_CLEAR_RX)
-			s->head = s->count = 0;
+		if (val & FCR_CLEAR_RX) {
+			s->head = 0;
+			s->count = 0;
+		}
 		break;
-	case REG_LCR: s->lcr = val; break;
-	case REG_MCR: s->mcr = val & 0x1f; break;
-	case REG_SCR: s->scr = val; break;
+	case REG_LCR:
+		s->lcr = val;
+		break;
+	case REG_MCR:
+		s->mcr = val & 0x1f;
+		break;
+	case REG_SCR:
+		s->scr = val;
+		break;
 	}
 }
 

@@ -11,7 +11,12 @@
 
 #define LATER_US	20000
 
-static uint8_t scratch[KEELVM_SCRATCH_SIZE];
+static uint8_t scratch[KEELVM_SCRATCH_SIZE] __attribute__((aligned(4096)));
+
+void *testdev_scratch(void)
+{
+	return scratch;
+}
 
 /* The part of an access that lies in the scratch memory; the rest has nobody. */
 void testdev_mmio(uint64_t addr, bool write, unsigned int len, uint8_t *data)

@@ -57,6 +57,7 @@ intel_busybox() {
 	cp "$(busybox_program)" "$1/bin/busybox"
 	for name in $("$1/bin/busybox" --list); do
 		[ -e "$1/bin/$name" ] || ln -s busybox "$1/bin/$name"
+		[ -e "$1/sbin/$name" ] || ln -s ../bin/busybox "$1/sbin/$name"
 	done
 }
 

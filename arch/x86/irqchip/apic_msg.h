@@ -24,7 +24,8 @@ enum keel_apic_shorthand {
 };
 
 struct keel_apic_msg {
-	u32 dest;		/* 8 bit xAPIC, or 32 bit x2APIC destination; 0xff or ~0 broadcast */
+	/* 8 bit xAPIC, or 32 bit x2APIC destination; 0xff or ~0 broadcast */
+	u32 dest;
 	u8 vector;
 	u8 mode;		/* enum keel_apic_dm */
 	u8 shorthand;		/* enum keel_apic_shorthand; needs @src */

@@ -66,7 +66,8 @@ unsigned long keel_apic_pending(struct keel_vcpu *vcpu);
 unsigned long keel_apic_take_pending(struct keel_vcpu *vcpu, unsigned long mask);
 u8 keel_apic_sipi_vector(struct keel_vcpu *vcpu);
 void keel_apic_set_sipi_vector(struct keel_vcpu *vcpu, u8 vector);
-void keel_apic_post_sipi(struct keel_vcpu *vcpu);	/* as if a SIPI had come: KVM_SET_MP_STATE */
+/* as if a SIPI had come: KVM_SET_MP_STATE */
+void keel_apic_post_sipi(struct keel_vcpu *vcpu);
 
 /* KVM_GET_LAPIC, KVM_SET_LAPIC (layout by the KVM_CAP_X2APIC_API format bit). */
 int keel_apic_get_state(struct keel_vcpu *vcpu, struct kvm_lapic_state *s);

@@ -237,11 +237,16 @@ void svm_set_shadow(struct keel_vcpu *vcpu, u32 shadow)
 		c->int_state &= ~SVM_INTERRUPT_SHADOW_MASK;
 }
 
+/*
+ * While a window is open CR8 is intercepted, too: TCG of QEMU 7.2 ends itself when the
+ * guest writes CR8 with a virtual interrupt pending.
+ */
 void svm_update_cr8(struct keel_vcpu *vcpu, u8 tpr, int irr)
 {
 	struct vmcb_control_area *c = svm_control(vcpu);
 
 	c->int_ctl = (c->int_ctl & ~V_TPR_MASK) | (tpr >> 4);
-	svm_intercept(vcpu, INTERCEPT_CR8_WRITE, irr >= 0 && (tpr >> 4) >= (irr >> 4));
+	svm_intercept(vcpu, INTERCEPT_CR8_WRITE, svm_intercepts(vcpu, INTERCEPT_VINTR) ||
+		      (irr >= 0 && (tpr >> 4) >= (irr >> 4)));
 	c->clean = 0;
 }

@@ -220,7 +220,8 @@ struct keel_vm_arch {
 
 	/* pvclock.c: (k) clock_lock, inside vcpu->mutex */
 	struct mutex clock_lock;
-	bool master_clock;			/* (k) one time base for all vCPUs; a hint without */
+	/* (k) one time base for all vCPUs; a hint without */
+	bool master_clock;
 	bool old_kvmclock;			/* (a) the first vCPU uses the old MSR */
 	u64 master_kernel_ns, master_cycle_now;	/* (k) host time and host TSC at one moment */
 	s64 kvmclock_offset;			/* (k) added to host time: guest's boot is 0 */

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * lifecycle.c - a vCPU on a physical CPU: loading, one entry, putting away
+ */
+#include <linux/build_bug.h>
+#include <linux/smp.h>
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
+#include <asm/desc.h>
+#include <asm/mce.h>
+#include <asm/msr.h>
+#include <asm/nospec-branch.h>
+#include <asm/ptrace.h>
+#include <asm/segment.h>
+#include <asm/spec-ctrl.h>
+#include "vmx.h"
+#include "../guest_context.h"
+#include "../regs.h"
+
+/* What the last entry or exit left in registers that are not cached. */
+#define VMX_UNREAD	(BIT(KEEL_RSP) | BIT(KEEL_RIP) | BIT(KEEL_GRP_CR0) | \
+			 BIT(KEEL_GRP_CR3) | BIT(KEEL_GRP_CR4))
+
+/* Two guests, or two vCPUs that do not trust each other, must not share branch history. */
+static void vmx_barrier(struct vmx_cpu *vc, void *vmcs)
+{
+	if (READ_ONCE(vc->last_vmcs) == vmcs)
+		return;
+	WRITE_ONCE(vc->last_vmcs, vmcs);
+	if (boot_cpu_has(X86_FEATURE_USE_IBPB))
+		indirect_branch_prediction_barrier();
+}
+
+void vmx_vcpu_load(struct keel_vcpu *vcpu, int cpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	vmx_load_vmcs(vmx, cpu);
+	vmx_barrier(this_cpu_ptr(&vmx_cpu), vmx->vmcs);
+	if (vmx->tsc_stale)
+		vmx_write_tsc(vmx);
+}
+
+/* ---- the thread's own state around the entries of one load ---- */
+
+static void vmx_save_segments(struct vmx_host_segments *h)
+{
+	savesegment(ds, h->ds);
+	savesegment(es, h->es);
+	savesegment(fs, h->fs);
+	savesegment(gs, h->gs);
+	store_ldt(h->ldt);
+	rdmsrl(MSR_FS_BASE, h->fs_base);
+	rdmsrl(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
+}
+
+/* Selectors first: loading one changes the base. 64 bit programs have none. */
+static void vmx_restore_segments(const struct vmx_host_segments *h)
+{
+	if (h->ldt)
+		asm volatile("lldt %0" : : "r" (h->ldt));
+	if (h->gs)
+		load_gs_index(h->gs);
+	if (h->fs)
+		loadsegment(fs, h->fs);
+	if (h->ds)
+		loadsegment(ds, h->ds);
+	if (h->es)
+		loadsegment(es, h->es);
+	if (h->fs)
+		wrmsrl(MSR_FS_BASE, h->fs_base);
+	wrmsrl(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
+}
+
+/* The first entry since the vCPU was loaded. Interrupts off. */
+static void vmx_load_guest(struct keel_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	vmx_save_segments(&vmx->host);
+	vmcs_write(HOST_FS_BASE, vmx->host.fs_base);
+	vmx->host_debugctl = get_debugctlmsr();
+	vmx_swap_to_guest(vcpu);
+	vmx->guest_loaded = true;
+}
+
+/* An exit leaves limits of 64 KiB in GDTR and of the bare TSS in TR. */
+static void vmx_restore_tables(void)
+{
+	native_load_gdt(this_cpu_ptr(&vmx_cpu.gdt));
+	invalidate_tss_limit();
+}
+
+void vmx_vcpu_put(struct keel_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	unsigned long flags;
+
+	if (!vmx->guest_loaded)
+		return;
+	local_irq_save(flags);
+	vmx_swap_to_host(vcpu);
+	vmx_restore_segments(&vmx->host);
+	vmx_restore_tables();
+	vmx->guest_loaded = false;
+	local_irq_restore(flags);
+}
+
+/* ---- one entry ---- */
+
+static void vmx_flush_regs(struct keel_vcpu *vcpu)
+{
+	if (test_bit(KEEL_RSP, &vcpu->arch.dirty))
+		vmcs_write(GUEST_RSP, vcpu->arch.regs[KEEL_RSP]);
+	if (test_bit(KEEL_RIP, &vcpu->arch.dirty))
+		vmcs_write(GUEST_RIP, vcpu->arch.regs[KEEL_RIP]);
+	vcpu->arch.dirty = 0;
+}
+
+/* A thread's own tables and CR4 may have changed since the last time. */
+static void vmx_refresh_host(struct vmx_vcpu *vmx)
+{
+	u64 cr3 = __native_read_cr3(), cr4 = native_read_cr4();
+
+	if (cr3 != vmx->host_cr3) {
+		vmx->host_cr3 = cr3;
+		vmcs_write(HOST_CR3, cr3);
+	}
+	if (cr4 != vmx->host_cr4) {
+		vmx->host_cr4 = cr4;
+		vmcs_write(HOST_CR4, cr4);
+	}
+}
+
+static void vmx_prepare_spec_ctrl(struct keel_vcpu *vcpu, struct vmx_enter_args *args)
+{
+	args->guest_spec_ctrl = vcpu->arch.spec_ctrl;
+	args->host_spec_ctrl = this_cpu_read(x86_spec_ctrl_current);
+	args->swap_spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) &&
+			       args->guest_spec_ctrl != args->host_spec_ctrl;
+}
+
+/*
+ * A debugger steps with TF over STI or MOV SS. The CPU wants a pending step to be there
+ * for an entry with both; without the shadow it wants nothing.
+ */
+static void vmx_prepare_step(struct keel_vcpu *vcpu)
+{
+	if (vcpu->arch.guest_debug & KVM_GUESTDBG_SINGLESTEP)
+		vmx_set_shadow(vcpu, 0);
+}
+
+/* Records of precise events would be written through the guest's page tables. */
+static u64 vmx_stop_pebs(void)
+{
+	u64 on = 0;
+
+	if (!boot_cpu_has(X86_FEATURE_PEBS))
+		return 0;
+	rdmsrl(MSR_IA32_PEBS_ENABLE, on);
+	if (on)
+		wrmsrl(MSR_IA32_PEBS_ENABLE, 0);
+	return on;
+}
+
+static bool vmx_is_nmi(const struct vmx_vcpu *vmx)
+{
+	return vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI &&
+	       (vmx->exit_intr & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR;
+}
+
+/*
+ * Between keel_guest_state_enter() and _exit() the CPU is in guest context: RCU and
+ * tracing must not be used. An NMI that caused the exit holds off others until IRET:
+ * it is handled by the host's own gate before anything else can execute an IRET.
+ */
+static noinstr void vmx_enter_noinstr(struct keel_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	keel_guest_state_enter();
+	if (vcpu->arch.cr2 != native_read_cr2())
+		native_write_cr2(vcpu->arch.cr2);
+	vmx_enter_guest(&vmx->args);
+	vcpu->arch.cr2 = native_read_cr2();
+	if (!vmx->args.failed) {
+		vmx->exit_reason = vmcs_read(VM_EXIT_REASON);
+		if (vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI)
+			vmx->exit_intr = vmcs_read(VM_EXIT_INTR_INFO);
+		if (vmx_is_nmi(vmx))
+			asm volatile("int $2");
+	}
+	keel_guest_state_exit();
+}
+
+static void vmx_fetch_regs(struct keel_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	if (vmx->args.failed)
+		return;
+	vmx->args.launched = true;
+	vmx->rflags_valid = false;
+	vcpu->arch.avail = ~VMX_UNREAD;
+	if (vmx_facts.tpr_shadow)
+		vcpu->arch.cr8 = vmx->vapic[0x80] >> 4;
+}
+
+static void vmx_check_args(void)
+{
+	BUILD_BUG_ON(offsetof(struct vmx_enter_args, host_rsp) != 8);
+	BUILD_BUG_ON(offsetof(struct vmx_enter_args, guest_spec_ctrl) != 16);
+	BUILD_BUG_ON(offsetof(struct vmx_enter_args, host_spec_ctrl) != 24);
+	BUILD_BUG_ON(offsetof(struct vmx_enter_args, swap_spec_ctrl) != 32);
+	BUILD_BUG_ON(offsetof(struct vmx_enter_args, launched) != 33);
+	BUILD_BUG_ON(offsetof(struct vmx_enter_args, failed) != 34);
+}
+
+void vmx_enter(struct keel_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	u64 pebs;
+
+	vmx_check_args();
+	if (!vmx->guest_loaded)
+		vmx_load_guest(vcpu);
+	vmx_refresh_host(vmx);
+	vmx_prepare_step(vcpu);
+	vmx_flush_regs(vcpu);
+	vmx_prepare_spec_ctrl(vcpu, &vmx->args);
+	vmx->args.failed = false;
+	pebs = vmx_stop_pebs();
+	if (vmx_facts.flush_l1d)
+		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+
+	vmx_enter_noinstr(vcpu);
+
+	if (pebs)
+		wrmsrl(MSR_IA32_PEBS_ENABLE, pebs);
+	if (vmx->host_debugctl)
+		update_debugctlmsr(vmx->host_debugctl);
+	vmx_fetch_regs(vcpu);
+}
+
+/* A machine check hit while the guest ran: the host's handler, as if from user mode. */
+static void vmx_host_machine_check(void)
+{
+	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
+
+	do_machine_check(&regs);
+}
+
+void vmx_exit_irqoff(struct keel_vcpu *vcpu)
+{
+	const struct vmx_vcpu *vmx = to_vmx(vcpu);
+	bool exception = vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI;
+
+	if (vmx->args.failed)
+		return;
+	if ((exception && (vmx->exit_intr & INTR_INFO_VECTOR_MASK) == X86_TRAP_MC) ||
+	    (u16)vmx->exit_reason == EXIT_REASON_MCE_DURING_VMENTRY)
+		vmx_host_machine_check();
+}

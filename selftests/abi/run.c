@@ -1,0 +1,642 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * run.c - KVM_RUN: interruption by signals, immediate_exit, interrupts, NMI, HLT
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include "abi.h"
+
+static struct vm vm;
+static struct vcpu c;
+
+GUEST(16, spin, "1: jmp 1b\n");
+GUEST(16, out_loop, "1: " GUEST_OUT "jmp 1b\n");
+GUEST(16, sti_spin, "sti\n1: jmp 1b\n");
+GUEST(16, sti_hlt, "1: sti\nhlt\n" GUEST_STEP "jmp 1b\n");
+GUEST(16, cli_hlt, "1: cli\nhlt\n" GUEST_STEP "jmp 1b\n");
+/* A handler: tells, and returns. */
+GUEST(16, handler, GUEST_OUT "iretw\n");
+#define HANDLER		0x2000
+
+static volatile int handled;
+
+static void on_signal(int sig)
+{
+	handled++;
+}
+
+static void catch_signal(int sig)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	ASSERT_OK(sigaction(sig, &sa, NULL));
+}
+
+static void alarm_ms(unsigned int ms)
+{
+	struct itimerval t = { .it_value.tv_usec = ms * 1000 };
+
+	ASSERT_OK(setitimer(ITIMER_REAL, &t, NULL));
+}
+
+static void make(unsigned int flags, const void *code, const void *end)
+{
+	make_guest(&vm, &c, flags, code, end);
+	guest_code(&vm, HANDLER, handler, handler_end);
+	handled = 0;
+}
+
+/* ---- interruption ---- */
+
+TEST(immediate_exit)
+{
+	make(0, spin, spin_end);
+	c.run->immediate_exit = 1;
+	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	c.run->immediate_exit = 0;
+	start_at(&c, CODE);
+	guest_code(&vm, CODE, out_loop, out_loop_end);
+	run_to_out(&c, DONE_PORT);
+}
+
+TEST(signal_ends_run)
+{
+	make(0, spin, spin_end);
+	catch_signal(SIGALRM);
+	alarm_ms(50);
+	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_EQ(c.run->exit_reason, KVM_EXIT_INTR);
+	EXPECT_EQ(handled, 1);
+}
+
+TEST(signal_ends_kernel_halt)
+{
+	make(VM_IRQCHIP, cli_hlt, cli_hlt_end);
+	catch_signal(SIGALRM);
+	alarm_ms(50);
+	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_EQ(c.run->exit_reason, KVM_EXIT_INTR);
+	EXPECT_EQ(handled, 1);
+	alarm_ms(50);
+	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_EQ(handled, 2);
+}
+
+/* The handler of VMMs sets immediate_exit: whenever it comes, KVM_RUN ends. */
+static void set_immediate(int sig)
+{
+	c.run->immediate_exit = 1;
+	handled++;
+}
+
+TEST(immediate_exit_by_handler)
+{
+	struct sigaction sa = { .sa_handler = set_immediate };
+	struct itimerval t = { { 0, 0 }, { 0, 500 } };
+	int i;
+
+	make(0, spin, spin_end);
+	ASSERT_OK(sigaction(SIGALRM, &sa, NULL));
+	for (i = 0; i < 300; i++) {
+		c.run->immediate_exit = 0;
+		handled = 0;
+		t.it_value.tv_usec = 1 + i * 3;
+		ASSERT_OK(setitimer(ITIMER_REAL, &t, NULL));
+		ASSERT_EQ(run_vcpu(&c), -EINTR);
+		while (!handled)
+			;
+	}
+}
+
+static void set_mask(uint32_t len, uint64_t mask)
+{
+	struct {
+		struct kvm_signal_mask h;
+		uint64_t set;
+	} m = { .h.len = len, .set = mask };
+
+	memcpy(m.h.sigset, &mask, sizeof(mask));
+	EXPECT_OK(ioctl(c.fd, KVM_SET_SIGNAL_MASK, &m));
+}
+
+#define BIT(sig)	(1UL << ((sig) - 1))
+
+/* The signal is blocked but for KVM_RUN: it ends it, and is still there. */
+TEST(signal_mask)
+{
+	sigset_t blocked, pending;
+	int sig;
+
+	make(0, spin, spin_end);
+	catch_signal(SIGUSR1);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGUSR1);
+	ASSERT_OK(sigprocmask(SIG_BLOCK, &blocked, NULL));
+	set_mask(8, ~BIT(SIGUSR1));
+	raise(SIGUSR1);
+	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_EQ(c.run->exit_reason, KVM_EXIT_INTR);
+	EXPECT_EQ(handled, 0);
+	ASSERT_OK(sigpending(&pending));
+	EXPECT_TRUE(sigismember(&pending, SIGUSR1));
+	ASSERT_OK(sigwait(&blocked, &sig));
+	EXPECT_EQ(sig, SIGUSR1);
+	/* The thread's own mask is as before. */
+	ASSERT_OK(sigprocmask(SIG_BLOCK, NULL, &pending));
+	EXPECT_TRUE(sigismember(&pending, SIGUSR1));
+	EXPECT_FALSE(sigismember(&pending, SIGALRM));
+}
+
+/* A signal that the mask blocks waits until KVM_RUN is over. */
+TEST(signal_mask_blocks)
+{
+	make(0, spin, spin_end);
+	catch_signal(SIGUSR1);
+	catch_signal(SIGALRM);
+	set_mask(8, BIT(SIGUSR1));
+	alarm_ms(50);
+	syscall(SYS_tgkill, getpid(), getpid(), 0);
+	guest_code(&vm, CODE, out_loop, out_loop_end);
+	run_to_out(&c, DONE_PORT);
+	EXPECT_EQ(handled, 0);
+	guest_code(&vm, CODE, spin, spin_end);
+	start_at(&c, CODE);
+	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_EQ(handled, 1);
+}
+
+TEST(signal_mask_errors)
+{
+	struct {
+		struct kvm_signal_mask h;
+		uint64_t set[2];
+	} m = { .h.len = 4 };
+
+	make(0, out_loop, out_loop_end);
+	EXPECT_ERR(ioctl(c.fd, KVM_SET_SIGNAL_MASK, &m), EINVAL);
+	m.h.len = 16;
+	EXPECT_ERR(ioctl(c.fd, KVM_SET_SIGNAL_MASK, &m), EINVAL);
+	m.h.len = 0;
+	EXPECT_ERR(ioctl(c.fd, KVM_SET_SIGNAL_MASK, &m), EINVAL);
+	set_mask(8, ~0UL);	/* KILL and STOP are never blocked */
+	EXPECT_OK(ioctl(c.fd, KVM_SET_SIGNAL_MASK, NULL));
+	run_to_out(&c, DONE_PORT);
+}
+
+/* ---- user irqchip: KVM_INTERRUPT and the window ---- */
+
+static int interrupt(uint32_t vector)
+{
+	struct kvm_interrupt i = { .irq = vector };
+
+	return ioctl(c.fd, KVM_INTERRUPT, &i);
+}
+
+TEST(user_irq)
+{
+	make(0, sti_spin, sti_spin_end);
+	set_idt_entry(&vm, 0x21, HANDLER);
+	/* Until STI there is no window. */
+	c.run->request_interrupt_window = 1;
+	run_to(&c, KVM_EXIT_IRQ_WINDOW_OPEN);
+	EXPECT_EQ(c.run->ready_for_interrupt_injection, 1);
+	EXPECT_EQ(c.run->if_flag, 1);
+	c.run->request_interrupt_window = 0;
+	EXPECT_OK(interrupt(0x21));
+	run_to_out(&c, DONE_PORT);
+	EXPECT_EQ(c.run->if_flag, 0);
+	EXPECT_EQ(c.run->ready_for_interrupt_injection, 0);
+	EXPECT_EQ(get_regs(&c).rsp, STACK - 6);
+	c.run->request_interrupt_window = 1;
+	run_to(&c, KVM_EXIT_IRQ_WINDOW_OPEN);
+	EXPECT_EQ(get_regs(&c).rsp, STACK);
+	run_to(&c, KVM_EXIT_IRQ_WINDOW_OPEN);
+}
+
+TEST(user_irq_many)
+{
+	int i;
+
+	make(0, sti_spin, sti_spin_end);
+	for (i = 0x20; i < 0x100; i++) {
+		set_idt_entry(&vm, i, HANDLER);
+		c.run->request_interrupt_window = 1;
+		run_to(&c, KVM_EXIT_IRQ_WINDOW_OPEN);
+		c.run->request_interrupt_window = 0;
+		ASSERT_OK(interrupt(i));
+		run_to_out(&c, DONE_PORT);
+	}
+}
+
+/* HLT ends with the exit; the interrupt comes then. */
+TEST(user_irq_after_hlt)
+{
+	make(0, sti_hlt, sti_hlt_end);
+	set_idt_entry(&vm, 0x30, HANDLER);
+	run_to(&c, KVM_EXIT_HLT);
+	EXPECT_EQ(c.run->ready_for_interrupt_injection, 1);
+	EXPECT_OK(interrupt(0x30));
+	run_to_out(&c, DONE_PORT);
+	run_to_out(&c, STEP_PORT);
+	run_to(&c, KVM_EXIT_HLT);
+}
+
+TEST(user_irq_errors)
+{
+	make(0, sti_spin, sti_spin_end);
+	EXPECT_ERR(interrupt(256), EINVAL);
+	EXPECT_ERR(interrupt(~0U), EINVAL);
+}
+
+/* With PICs in the kernel nobody else interrupts. */
+TEST(user_irq_with_irqchip)
+{
+	make(VM_IRQCHIP, sti_spin, sti_spin_end);
+	EXPECT_ERR(interrupt(0x20), ENXIO);
+	EXPECT_ERR(interrupt(256), EINVAL);
+	c.run->request_interrupt_window = 1;	/* means nothing */
+	catch_signal(SIGALRM);
+	alarm_ms(50);
+	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_EQ(c.run->exit_reason, KVM_EXIT_INTR);
+	EXPECT_EQ(c.run->ready_for_interrupt_injection, 1);
+}
+
+/* As the ABI's documentation has it. */
+TEST(user_irq_again)
+{
+	DIFFERS("a vector that was not taken yet is replaced on kvm, -EEXIST on Keel");
+	make(0, sti_spin, sti_spin_end);
+	set_idt_entry(&vm, 0x30, HANDLER);
+	c.run->request_interrupt_window = 1;
+	run_to(&c, KVM_EXIT_IRQ_WINDOW_OPEN);
+	c.run->request_interrupt_window = 0;
+	EXPECT_OK(interrupt(0x30));
+	EXPECT_ERR(interrupt(0x31), EEXIST);
+	run_to_out(&c, DONE_PORT);
+}
+
+/* A vector that was not taken yet can be seen, dropped and put back. */
+TEST(user_irq_in_events)
+{
+	struct kvm_vcpu_events ev, none;
+
+	make(0, out_loop, out_loop_end);
+	set_idt_entry(&vm, 0x30, HANDLER);
+	EXPECT_OK(interrupt(0x30));
+	EXPECT_EQ(get_sregs(&c).interrupt_bitmap[0], 1UL << 0x30);
+	ASSERT_OK(ioctl(c.fd, KVM_GET_VCPU_EVENTS, &ev));
+	EXPECT_EQ(ev.interrupt.injected, 1);
+	EXPECT_EQ(ev.interrupt.nr, 0x30);
+	none = ev;
+	none.interrupt.injected = 0;
+	ASSERT_OK(ioctl(c.fd, KVM_SET_VCPU_EVENTS, &none));
+	EXPECT_EQ(get_sregs(&c).interrupt_bitmap[0], 0);
+	run_to_out(&c, DONE_PORT);
+	EXPECT_EQ(get_regs(&c).rsp, STACK);
+	EXPECT_EQ(c.run->ready_for_interrupt_injection, 0);
+	ASSERT_OK(ioctl(c.fd, KVM_SET_VCPU_EVENTS, &ev));
+	run_to_out(&c, DONE_PORT);
+	EXPECT_EQ(get_regs(&c).rsp, STACK - 6);
+}
+
+/* In split mode the vector waits, and there is room for one. */
+TEST(split_user_irq)
+{
+	struct kvm_lapic_state l;
+	uint32_t *lvt0 = (void *)(l.regs + 0x350);
+
+	make(VM_SPLIT, sti_spin, sti_spin_end);
+	set_idt_entry(&vm, 0x30, HANDLER);
+	ASSERT_OK(ioctl(c.fd, KVM_GET_LAPIC, &l));
+	*lvt0 = 0x700;		/* ExtINT */
+	ASSERT_OK(ioctl(c.fd, KVM_SET_LAPIC, &l));
+	EXPECT_OK(interrupt(0x30));
+	EXPECT_ERR(interrupt(0x31), EEXIST);
+	run_to_out(&c, DONE_PORT);
+	c.run->request_interrupt_window = 1;
+	run_to(&c, KVM_EXIT_IRQ_WINDOW_OPEN);
+	EXPECT_OK(interrupt(0x30));
+}
+
+/* The window opens after STI's shadow, not in it. */
+TEST(window_and_shadow)
+{
+	GUEST(16, sti_cli,
+	      "1: sti\n"
+	      "cli\n"
+	      "in $0x60, %al\n"
+	      "sti\n"
+	      "nop\n"
+	      "2: jmp 2b\n");
+
+	make(0, sti_cli, sti_cli_end);
+	c.run->request_interrupt_window = 1;
+	run_to(&c, KVM_EXIT_IO);
+	EXPECT_EQ(c.run->io.port, 0x60);
+	run_to(&c, KVM_EXIT_IRQ_WINDOW_OPEN);
+	EXPECT_GE(get_regs(&c).rip, CODE + 6);
+}
+
+/* ---- NMI ---- */
+
+TEST(nmi)
+{
+	make(0, spin, spin_end);
+	set_idt_entry(&vm, 2, HANDLER);
+	EXPECT_OK(ioctl(c.fd, KVM_NMI, 0));
+	run_to_out(&c, DONE_PORT);
+	EXPECT_EQ(get_regs(&c).rsp, STACK - 6);
+}
+
+/* One is held while one is handled; a third is lost. */
+TEST(nmi_held_until_iret)
+{
+	make(0, spin, spin_end);
+	set_idt_entry(&vm, 2, HANDLER);
+	EXPECT_OK(ioctl(c.fd, KVM_NMI, 0));
+	run_to_out(&c, DONE_PORT);
+	EXPECT_OK(ioctl(c.fd, KVM_NMI, 0));
+	EXPECT_OK(ioctl(c.fd, KVM_NMI, 0));
+	run_to_out(&c, DONE_PORT);
+	catch_signal(SIGALRM);
+	alarm_ms(100);
+	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_EQ(get_regs(&c).rsp, STACK);
+}
+
+TEST(nmi_ends_kernel_halt)
+{
+	make(VM_IRQCHIP, cli_hlt, cli_hlt_end);
+	set_idt_entry(&vm, 2, HANDLER);
+	catch_signal(SIGALRM);
+	alarm_ms(50);
+	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_OK(ioctl(c.fd, KVM_NMI, 0));
+	run_to_out(&c, DONE_PORT);
+	run_to_out(&c, STEP_PORT);
+}
+
+/* ---- kernel irqchip ---- */
+
+static void *raise_line(void *arg)
+{
+	sleep_ms(50);
+	EXPECT_OK(irq_line(&vm, 4, 1));
+	EXPECT_OK(irq_line(&vm, 4, 0));
+	return NULL;
+}
+
+/* ICW1 to ICW4 for the master: vectors from 0x20, all masked but IRQ 4. */
+GUEST(16, pic_hlt,
+	"mov $0x11, %al\nout %al, $0x20\n"
+	"mov $0x20, %al\nout %al, $0x21\n"
+	"mov $4, %al\nout %al, $0x21\n"
+	"mov $1, %al\nout %al, $0x21\n"
+	"mov $0xef, %al\nout %al, $0x21\n"
+	GUEST_STEP
+	"1: sti\n"
+	"hlt\n"
+	GUEST_STEP
+	"jmp 1b\n");
+
+TEST(pic_ends_halt)
+{
+	pthread_t t;
+
+	make(VM_IRQCHIP, pic_hlt, pic_hlt_end);
+	set_idt_entry(&vm, 0x24, HANDLER);
+	run_to_out(&c, STEP_PORT);
+	ASSERT_OK(pthread_create(&t, NULL, raise_line, NULL));
+	run_to_out(&c, DONE_PORT);
+	run_to_out(&c, STEP_PORT);
+	pthread_join(t, NULL);
+}
+
+TEST(pic_interrupts_running)
+{
+	pthread_t t;
+
+	make(VM_IRQCHIP, pic_hlt, pic_hlt_end);
+	set_idt_entry(&vm, 0x24, HANDLER);
+	run_to_out(&c, STEP_PORT);
+	guest_code(&vm, CODE, sti_spin, sti_spin_end);
+	start_at(&c, CODE);
+	ASSERT_OK(pthread_create(&t, NULL, raise_line, NULL));
+	run_to_out(&c, DONE_PORT);
+	pthread_join(t, NULL);
+}
+
+/* An AP that nobody has started waits. */
+TEST(uninitialized_waits)
+{
+	struct kvm_mp_state mp;
+	struct vcpu ap;
+
+	make(VM_IRQCHIP, spin, spin_end);
+	make_vcpu(&ap, &vm, 1);
+	ASSERT_OK(ioctl(ap.fd, KVM_GET_MP_STATE, &mp));
+	EXPECT_EQ(mp.mp_state, KVM_MP_STATE_UNINITIALIZED);
+	catch_signal(SIGALRM);
+	alarm_ms(50);
+	EXPECT_EQ(run_vcpu(&ap), -EINTR);
+	EXPECT_EQ(handled, 1);
+	ap.run->immediate_exit = 1;
+	EXPECT_EQ(run_vcpu(&ap), -EINTR);
+}
+
+static struct vcpu ap;
+
+static void *run_ap(void *arg)
+{
+	int r;
+
+	do {
+		r = run_vcpu(&ap);
+	} while (r == -EAGAIN || r == -EINTR);
+	EXPECT_EQ(r, 0);
+	return NULL;
+}
+
+/* kvm knows the APs as destinations only once an APIC has changed: SPIV first. */
+GUEST(64, init_sipi,
+	"mov $0xfee00300, %ebx\n"
+	"movl $0x1ff, -0x210(%rbx)\n"
+	"movl $0x01000000, 0x10(%rbx)\n"
+	"movl $0xc500, (%rbx)\n"		/* INIT, assert */
+	"movl $0x01000000, 0x10(%rbx)\n"
+	"movl $0x0603, (%rbx)\n"		/* SIPI to 0x3000 */
+	GUEST_OUT);
+
+TEST(init_sipi_starts_ap)
+{
+	struct kvm_sregs s;
+	pthread_t t;
+
+	make(VM_IRQCHIP, init_sipi, init_sipi_end);
+	guest_code(&vm, 0x3000, out_loop, out_loop_end);
+	start_long(&c, CODE);
+	make_vcpu(&ap, &vm, 1);
+	ASSERT_OK(pthread_create(&t, NULL, run_ap, NULL));
+	sleep_ms(50);
+	run_to_out(&c, DONE_PORT);
+	pthread_join(t, NULL);
+	EXPECT_EQ(ap.run->exit_reason, KVM_EXIT_IO);
+	EXPECT_EQ(ap.run->io.port, DONE_PORT);
+	s = get_sregs(&ap);
+	EXPECT_EQ(s.cs.base, 0x3000);
+	EXPECT_EQ(s.cs.selector, 0x300);
+}
+
+/* ---- mp_state ---- */
+
+static int set_mp(uint32_t state)
+{
+	struct kvm_mp_state mp = { .mp_state = state };
+
+	return ioctl(c.fd, KVM_SET_MP_STATE, &mp);
+}
+
+static uint32_t mp_state(void)
+{
+	struct kvm_mp_state mp;
+
+	ASSERT_OK(ioctl(c.fd, KVM_GET_MP_STATE, &mp));
+	return mp.mp_state;
+}
+
+TEST(mp_state_user_irqchip)
+{
+	make(0, out_loop, out_loop_end);
+	EXPECT_EQ(mp_state(), KVM_MP_STATE_RUNNABLE);
+	EXPECT_OK(set_mp(KVM_MP_STATE_RUNNABLE));
+	EXPECT_ERR(set_mp(KVM_MP_STATE_HALTED), EINVAL);
+	EXPECT_ERR(set_mp(KVM_MP_STATE_UNINITIALIZED), EINVAL);
+	EXPECT_ERR(set_mp(KVM_MP_STATE_INIT_RECEIVED), EINVAL);
+	EXPECT_ERR(set_mp(KVM_MP_STATE_SIPI_RECEIVED), EINVAL);
+	EXPECT_ERR(set_mp(100), EINVAL);
+	run_to_out(&c, DONE_PORT);
+}
+
+TEST(mp_state_kernel_irqchip)
+{
+	make(VM_IRQCHIP, out_loop, out_loop_end);
+	EXPECT_OK(set_mp(KVM_MP_STATE_HALTED));
+	EXPECT_EQ(mp_state(), KVM_MP_STATE_HALTED);
+	EXPECT_OK(set_mp(KVM_MP_STATE_UNINITIALIZED));
+	EXPECT_EQ(mp_state(), KVM_MP_STATE_UNINITIALIZED);
+	EXPECT_ERR(set_mp(KVM_MP_STATE_STOPPED), EINVAL);
+	EXPECT_ERR(set_mp(KVM_MP_STATE_CHECK_STOP), EINVAL);
+	EXPECT_ERR(set_mp(~0U), EINVAL);
+	EXPECT_OK(set_mp(KVM_MP_STATE_INIT_RECEIVED));
+	EXPECT_EQ(mp_state(), KVM_MP_STATE_INIT_RECEIVED);
+	EXPECT_OK(set_mp(KVM_MP_STATE_RUNNABLE));
+	run_to_out(&c, DONE_PORT);
+}
+
+TEST(mp_state_halted_sleeps)
+{
+	make(VM_IRQCHIP, out_loop, out_loop_end);
+	catch_signal(SIGALRM);
+	EXPECT_OK(set_mp(KVM_MP_STATE_HALTED));
+	alarm_ms(50);
+	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_OK(set_mp(KVM_MP_STATE_RUNNABLE));
+	run_to_out(&c, DONE_PORT);
+}
+
+/* ---- registers in kvm_run ---- */
+
+TEST(sync_regs)
+{
+	make(0, out_loop, out_loop_end);
+	c.run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
+	run_to_out(&c, DONE_PORT);
+	EXPECT_EQ(c.run->s.regs.regs.rip & ~0xfUL, CODE);
+	EXPECT_EQ(c.run->s.regs.sregs.cr0, get_sregs(&c).cr0);
+	c.run->s.regs.regs.rbx = 0x1234567;
+	c.run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
+	run_to_out(&c, DONE_PORT);
+	EXPECT_EQ(get_regs(&c).rbx, 0x1234567);
+	EXPECT_EQ(c.run->kvm_dirty_regs, 0);
+	/* Without the bit the copy is not looked at. */
+	c.run->s.regs.regs.rbx = 1;
+	run_to_out(&c, DONE_PORT);
+	EXPECT_EQ(get_regs(&c).rbx, 0x1234567);
+}
+
+TEST(sync_regs_errors)
+{
+	make(0, out_loop, out_loop_end);
+	c.run->kvm_valid_regs = 8;
+	EXPECT_EQ(run_vcpu(&c), -EINVAL);
+	c.run->kvm_valid_regs = 1U << 31;
+	EXPECT_EQ(run_vcpu(&c), -EINVAL);
+	c.run->kvm_valid_regs = 0;
+	c.run->kvm_dirty_regs = 8;
+	EXPECT_EQ(run_vcpu(&c), -EINVAL);
+	c.run->kvm_dirty_regs = 0;
+	c.run->s.regs.sregs.cr4 = ~0UL;
+	c.run->kvm_dirty_regs = KVM_SYNC_X86_SREGS;
+	EXPECT_EQ(run_vcpu(&c), -EINVAL);
+	c.run->kvm_dirty_regs = 0;
+	run_to_out(&c, DONE_PORT);
+}
+
+TEST(cr8_in_run)
+{
+	make(0, out_loop, out_loop_end);
+	c.run->cr8 = 5;
+	run_to_out(&c, DONE_PORT);
+	EXPECT_EQ(c.run->cr8, 5);
+	EXPECT_EQ(get_sregs(&c).cr8, 5);
+	EXPECT_EQ(c.run->apic_base & 0xfffff000, 0xfee00000);
+	c.run->cr8 = 16;
+	EXPECT_EQ(run_vcpu(&c), -EINVAL);
+	c.run->cr8 = 0;
+	run_to_out(&c, DONE_PORT);
+}
+
+/* ---- single step ---- */
+
+TEST(guest_debug_step)
+{
+	struct kvm_guest_debug dbg = {
+		.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP,
+	};
+	static const uint8_t code[] = { 0x90, 0x90, 0x40, 0xe6, 0xf4 };	/* nop, nop, inc, out */
+	unsigned int i;
+
+	make(0, code, code + sizeof(code));
+	ASSERT_OK(ioctl(c.fd, KVM_SET_GUEST_DEBUG, &dbg));
+	for (i = 1; i <= 3; i++) {
+		run_to(&c, KVM_EXIT_DEBUG);
+		EXPECT_EQ(c.run->debug.arch.exception, 1);
+		EXPECT_EQ(c.run->debug.arch.pc, CODE + i);
+		EXPECT_EQ(c.run->debug.arch.dr6 & 0x4000, 0x4000);
+		EXPECT_EQ(get_regs(&c).rflags & 0x100, 0);
+	}
+	dbg.control = 0;
+	ASSERT_OK(ioctl(c.fd, KVM_SET_GUEST_DEBUG, &dbg));
+	run_to_out(&c, DONE_PORT);
+}
+
+TEST(guest_debug_int3)
+{
+	struct kvm_guest_debug dbg = {
+		.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP,
+	};
+	static const uint8_t code[] = { 0x90, 0xcc, 0xe6, 0xf4 };
+
+	if (getenv("KEEL_HOST") && strcmp(getenv("KEEL_HOST"), "local"))
+		SKIP("the emulated CPU does not intercept INT3");
+	make(0, code, code + sizeof(code));
+	ASSERT_OK(ioctl(c.fd, KVM_SET_GUEST_DEBUG, &dbg));
+	run_to(&c, KVM_EXIT_DEBUG);
+	EXPECT_EQ(c.run->debug.arch.exception, 3);
+	EXPECT_EQ(c.run->debug.arch.pc, CODE + 1);
+	EXPECT_EQ(get_regs(&c).rip, CODE + 1);
+}

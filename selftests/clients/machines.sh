@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Linux comes up on each machine type, and the BIOS from disk and CD.
+
+# boot MACHINE IRQCHIP SMP
+boot() {
+	local cpu
+
+	guest_start guest boot machine="$1" irqchip="$2" smp="$3"
+	guest_wait guest end 1 "$UP_LIMIT" || return 1
+	guest_ended guest 0 || return 1
+	if ! guest_said guest "cpus $3" 1; then
+		why "the guest finds not $3 CPUs: ${lines[0]}"
+		return 1
+	fi
+	if ! guest_said guest "clocksource kvm-clock" 1; then
+		why "not kvm-clock: ${lines[1]}"
+		return 1
+	fi
+	for ((cpu = 0; cpu < $3; cpu++)); do
+		guest_said guest "cpu $cpu sleeps" 1 && continue
+		why "CPU $cpu of the guest does not work"
+		return 1
+	done
+}
+
+# Each machine type, irqchip mode and number of CPUs is in the short list.
+machine_list() {
+	local machine irqchip smp
+
+	if [ -z "${KEEL_FULL:-}" ]; then
+		printf '%s\n' "pc on 4" "pc split 1" "pc off 1" "q35 on 1" \
+			"q35 split 4" "q35 off 4" "microvm split 4"
+		return
+	fi
+	for machine in pc q35 microvm; do
+		for irqchip in on split off; do
+			for smp in 1 4; do
+				echo "$machine $irqchip $smp"
+			done
+		done
+	done
+}
+
+machine_cases() {
+	local machine irqchip smp
+
+	while read -r machine irqchip smp; do
+		run_case "$machine, irqchip $irqchip, smp $smp" \
+			boot "$machine" "$irqchip" "$smp"
+	done < <(machine_list)
+}
+
+# firmware MACHINE IRQCHIP WORD...: real mode, INT 13h and the PIT.
+firmware() {
+	local machine=$1 irqchip=$2 what
+
+	shift 2
+	qemu_start guest "$irqchip" -M "$machine" -m 64 \
+		-device isa-debug-exit,iobase=0xf4,iosize=1 "$@"
+	guest_ended guest 33 "$STEP_LIMIT" || return 1
+	for what in booted "sector read" "clock ticks"; do
+		guest_said guest "$what" 1 && continue
+		why "the boot sector does not say: $what"
+		return 1
+	done
+}
+
+firmware_cases() {
+	local disk="file=$images/disk.img,format=raw,snapshot=on,if=ide"
+	local machine irqchip
+
+	run_case "pc, SeaBIOS from disk" firmware pc on -drive "$disk"
+	run_case "q35, SeaBIOS from CD" firmware q35 split -cdrom "$images/cd.img"
+	[ -n "${KEEL_FULL:-}" ] || return 0
+	for machine in pc q35; do
+		for irqchip in on split off; do
+			run_case "$machine, SeaBIOS from disk, irqchip $irqchip" \
+				firmware "$machine" "$irqchip" -drive "$disk"
+			run_case "$machine, SeaBIOS from CD, irqchip $irqchip" \
+				firmware "$machine" "$irqchip" -cdrom "$images/cd.img"
+		done
+	done
+}
