@@ -76,7 +76,8 @@ struct keel_backend {
 	void (*vm_destroy)(struct keel_vm *vm);
 	int (*vcpu_init)(struct keel_vcpu *vcpu);
 	void (*vcpu_destroy)(struct keel_vcpu *vcpu);
-	void (*vcpu_reset)(struct keel_vcpu *vcpu, bool init);	/* control fields; registers by the caller */
+	/* control fields; registers by the caller */
+	void (*vcpu_reset)(struct keel_vcpu *vcpu, bool init);
 	void (*vcpu_load)(struct keel_vcpu *vcpu, int cpu);	/* preemption off */
 	void (*vcpu_put)(struct keel_vcpu *vcpu);
 
@@ -93,7 +94,8 @@ struct keel_backend {
 
 	/* ---- events ---- */
 	void (*inject)(struct keel_vcpu *vcpu, const struct keel_event *ev);
-	void (*cancel_inject)(struct keel_vcpu *vcpu);	/* entry was given up: take it back, requeue */
+	/* entry was given up: take it back, requeue */
+	void (*cancel_inject)(struct keel_vcpu *vcpu);
 	bool (*irq_blocked)(struct keel_vcpu *vcpu);	/* IF, shadow */
 	bool (*nmi_blocked)(struct keel_vcpu *vcpu);
 	void (*request_irq_window)(struct keel_vcpu *vcpu);
@@ -102,11 +104,15 @@ struct keel_backend {
 	void (*set_nmi_mask)(struct keel_vcpu *vcpu, bool masked);
 	u32 (*get_shadow)(struct keel_vcpu *vcpu);	/* KVM_X86_SHADOW_INT_* */
 	void (*set_shadow)(struct keel_vcpu *vcpu, u32 shadow);
-	/* TPR and the highest vector it holds back (-1 none): CR8 write exits when it would pass. */
+	/*
+	 * TPR and the highest vector it holds back
+	 * (-1 none): CR8 write exits when it would pass.
+	 */
 	void (*update_cr8)(struct keel_vcpu *vcpu, u8 tpr, int irr);
 
 	/* ---- registers ---- */
-	void (*cache_reg)(struct keel_vcpu *vcpu, unsigned int reg);	/* fill regs[reg] or the group */
+	/* fill regs[reg] or the group */
+	void (*cache_reg)(struct keel_vcpu *vcpu, unsigned int reg);
 	u64 (*get_rflags)(struct keel_vcpu *vcpu);
 	void (*set_rflags)(struct keel_vcpu *vcpu, u64 rflags);
 	void (*get_segment)(struct keel_vcpu *vcpu, enum keel_segreg seg, struct kvm_segment *s);
@@ -134,7 +140,8 @@ struct keel_backend {
 	void (*update_intercepts)(struct keel_vcpu *vcpu);
 
 	/* ---- second-level translation ---- */
-	void (*flush_tlb)(struct keel_vcpu *vcpu);	/* all of this guest's, before the next entry */
+	/* all of this guest's, before the next entry */
+	void (*flush_tlb)(struct keel_vcpu *vcpu);
 	void (*set_root)(struct keel_vcpu *vcpu, u64 root_hpa);
 
 	/* The three bytes of this vendor's hypercall instruction. */

@@ -131,7 +131,10 @@ int keel_pio_exit(struct keel_vcpu *vcpu, struct keel_exit *exit);
 
 /* mmio.c: run the emulator on the instruction at RIP, because of a fault or a string port. */
 int keel_emulate(struct keel_vcpu *vcpu);
-/* Decode at RIP without executing: @d filled, *len length. KEEL_RESUME with 0 length: fault injected. */
+/*
+ * Decode at RIP without executing: @d filled,
+ * *len length. KEEL_RESUME with 0 length: fault injected.
+ */
 int keel_decode(struct keel_vcpu *vcpu, struct emul_decoded *d, unsigned int *len);
 
 /* hypercall.c */

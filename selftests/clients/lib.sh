@@ -232,8 +232,14 @@ guests_show() {
 	local name
 
 	for name in "${!guest_pid[@]}"; do
+		# Where one that hangs is.
+		! guest_runs "$name" || guest_command "$name" "info registers -a"
+	done
+	pause 1
+	for name in "${!guest_pid[@]}"; do
 		echo "# $name: $(cat "$work/$name/qemu.cmd")"
-		tail -n 40 "$work/$name/qemu.log" | cut -c 1-200 | sed "s/^/# $name qemu: /"
+		grep -avE '^($|[^ ]*(MM|PR)[0-9]|\(qemu\) [^ ]*i)' "$work/$name/qemu.log" |
+			cut -c 1-120 | head -n 60 | sed "s/^/# $name qemu: /"
 		tail -n "$TAIL" "$work/$name/console" | sed "s/^/# $name: /"
 	done | tr -d '\r'
 }

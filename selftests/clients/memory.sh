@@ -63,14 +63,16 @@ group_make() {
 	mkdir -p "$work/cgroup"
 	mount -t cgroup2 none "$work/cgroup" || return 0
 	group=$work/cgroup/keel-clients
-	echo +memory > "$work/cgroup/cgroup.subtree_control"
-	mkdir -p "$group"
+	mkdir "$group"
+	echo +memory 2>/dev/null > "$work/cgroup/cgroup.subtree_control" &&
+		[ -w "$group/memory.reclaim" ] || group_remove
 }
 
 group_remove() {
 	[ -n "$group" ] || return 0
 	rmdir "$group"
 	umount "$work/cgroup"
+	group=''
 }
 
 ### Swapping

@@ -122,9 +122,9 @@ static void t_large_flags(void)
 
 	*pde = (LOW + 0x600000) | PTE_RW | PTE_PS;
 	EXPECT_EQ(PEEK(u64, v), PEEK(u64, LOW + 0x600000));
-	EXPECT_EQ(*pde & (PTE_A | PTE_D), PTE_A);
+	EXPECT_EQ(READ_ONCE(*pde) & (PTE_A | PTE_D), PTE_A);
 	POKE(u64, v + 0x1ffff8, 77);
-	EXPECT_EQ(*pde & (PTE_A | PTE_D), PTE_A | PTE_D);
+	EXPECT_EQ(READ_ONCE(*pde) & (PTE_A | PTE_D), PTE_A | PTE_D);
 	EXPECT_EQ(PEEK(u64, LOW + 0x7ffff8), 77);
 	*pde = (LOW + 0x600000) | PTE_P | PTE_PS;
 	write_cr3(read_cr3());

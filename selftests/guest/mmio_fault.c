@@ -116,11 +116,11 @@ static void t_accessed_dirty(void)
 	u64 v = virt_area(1);
 
 	map(v, MMIO_SCRATCH, PTE_RW);
-	EXPECT_EQ(*pte_of(v) & (PTE_A | PTE_D), 0);
+	EXPECT_EQ(READ_ONCE(*pte_of(v)) & (PTE_A | PTE_D), 0);
 	PEEK(u8, v);
-	EXPECT_EQ(*pte_of(v) & (PTE_A | PTE_D), PTE_A);
+	EXPECT_EQ(READ_ONCE(*pte_of(v)) & (PTE_A | PTE_D), PTE_A);
 	POKE(u8, v, 1);
-	EXPECT_EQ(*pte_of(v) & (PTE_A | PTE_D), PTE_A | PTE_D);
+	EXPECT_EQ(READ_ONCE(*pte_of(v)) & (PTE_A | PTE_D), PTE_A | PTE_D);
 }
 
 #define USER_CODE(name, text) asm(".pushsection .text\n" #name ": " text "\n.popsection"); \

@@ -204,7 +204,8 @@ int keel_apic_msr_write(struct keel_vcpu *vcpu, u32 msr, u64 val)
 		return 0;
 	}
 	if (msr - LAPIC_MSR_BASE > 0xff ||
-	    lapic_msr_write(&apic->core, array_index_nospec(msr - LAPIC_MSR_BASE, 0x100) << 4, val, &fx))
+	    lapic_msr_write(&apic->core,
+			    array_index_nospec(msr - LAPIC_MSR_BASE, 0x100) << 4, val, &fx))
 		return -EINVAL;
 	apic_apply(apic, &fx);
 	return 0;

@@ -52,7 +52,8 @@ struct keel_exception {
 };
 
 /* mmio.c: the accesses one emulated instruction has made so far */
-#define KEEL_MMIO_FRAGS	16	/* two 32 byte operands, cut into 8 byte pieces, and both sides of a page */
+/* two 32 byte operands, cut into 8 byte pieces, and both sides of a page */
+#define KEEL_MMIO_FRAGS	16
 struct keel_mmio_frag {
 	gpa_t gpa;
 	u8 len;
