@@ -38,8 +38,10 @@ amd_accel() {
 	echo "-accel tcg,thread=$threads"
 }
 
+# tsc=reliable: all CPUs of the emulator have one TSC, which the kernel does not trust
+# by itself; guests' clocks are then as on a machine that people have.
 amd_append() {
-	echo "console=ttyS0 loglevel=5 panic=-1 log_buf_len=4M" \
+	echo "console=ttyS0 loglevel=5 panic=-1 log_buf_len=4M tsc=reliable" \
 		"unknown_nmi_panic=1 rcupdate.rcu_cpu_stall_timeout=$HOST_STALL_TIMEOUT" \
 		"watchdog_thresh=$HOST_STALL_TIMEOUT $opt_append"
 }
