@@ -7,12 +7,13 @@
  *	Announces itself, waits for a go, runs COMMAND, and passes its input,
  *	output and exit status.
  *
- *   relay attach [-t] [-b BOOT] [-c COMMAND] [-p PID] [-r REPORT] SOCKET
+ *   relay attach [-t] [-b BOOT] [-c COMMAND] [-s SILENCE] [-p PID] [-r REPORT] SOCKET
  *	Runs outside. Connects the channel's socket with its own stdin, stdout
  *	and stderr. BOOT is how many seconds the machine may take to announce
- *	itself, COMMAND how many the command may take; 0 is for ever. PID is the
- *	emulator's: when it is gone, so is the machine. -t asks for a terminal.
- *	REPORT gets one line: exit N, no-boot, timeout, lost or interrupted.
+ *	itself, COMMAND how many the command may take, SILENCE how many it may
+ *	say nothing; 0 is for ever. PID is the emulator's: when it is gone, so is
+ *	the machine. -t asks for a terminal. REPORT gets one line: exit N, no-boot,
+ *	timeout, lost or interrupted.
  *
  *   relay send SOCKET TEXT
  *	Writes TEXT and a newline to SOCKET (an emulator's monitor).
@@ -472,6 +473,7 @@ struct client {
 	int status;		/* -1 until the command has ended */
 	pid_t emulator;
 	uint8_t last_key;
+	int64_t heard;		/* when the machine last said something */
 	size_t matched;		/* bytes of HELLO seen */
 	struct inbox in;
 	struct outbox out;
@@ -611,6 +613,7 @@ static int client_once(struct client *c, int wait_ms)
 	if (p[0].revents & (POLLIN | POLLHUP | POLLERR)) {
 		if (inbox_fill(&c->in, c->channel) < 0)
 			return -1;
+		c->heard = now_ms();
 		if (!c->started)
 			look_for_hello(c);
 		if (c->started)
@@ -644,15 +647,25 @@ static const char *client_shake(struct client *c)
 	return "timeout";
 }
 
-static int64_t deadline(long seconds)
+/* Seconds, for each phase; 0 is for ever. */
+struct limits {
+	long boot, command, silence;
+};
+
+static int64_t deadline(int64_t from, long seconds)
 {
-	return seconds ? now_ms() + seconds * 1000LL : INT64_MAX;
+	return seconds ? from + seconds * 1000LL : INT64_MAX;
+}
+
+static bool too_long(const struct client *c, const struct limits *l, int64_t end)
+{
+	return now_ms() >= end || (c->started && now_ms() >= deadline(c->heard, l->silence));
 }
 
 /* Returns what became of it, in one word. */
-static const char *client_run(struct client *c, const char *path, long boot, long command)
+static const char *client_run(struct client *c, const char *path, const struct limits *l)
 {
-	int64_t end = deadline(boot);
+	int64_t end = deadline(now_ms(), l->boot);
 	bool timed = false;
 
 	if (client_connect(c, path, end))
@@ -660,13 +673,13 @@ static const char *client_run(struct client *c, const char *path, long boot, lon
 	while (c->status < 0) {
 		if (stop_asked)
 			return "interrupted";
-		if (now_ms() >= end)
+		if (too_long(c, l, end))
 			return c->started ? client_shake(c) : "no-boot";
 		if (client_once(c, 200) < 0)
 			return c->started ? "lost" : "no-boot";
 		if (c->started && !timed) {
 			timed = true;
-			end = deadline(command);
+			end = deadline(now_ms(), l->command);
 		}
 	}
 	outbox_put(&c->out, FRAME_ACK, NULL, 0);
@@ -691,7 +704,8 @@ static void write_report(const char *path, const struct client *c, const char *e
 static void usage(void)
 {
 	fprintf(stderr, "usage: relay serve CHANNEL COMMAND [ARG...]\n"
-			"       relay attach [-t] [-b BOOT] [-c COMMAND] [-p PID] [-r REPORT] SOCKET\n"
+			"       relay attach [-t] [-b BOOT] [-c COMMAND] [-s SILENCE]\n"
+			"                    [-p PID] [-r REPORT] SOCKET\n"
 			"       relay send SOCKET TEXT\n");
 	exit(64);
 }
@@ -699,20 +713,23 @@ static void usage(void)
 static int attach(int argc, char **argv)
 {
 	struct client c = { .status = -1 };
-	long boot = 0, command = 0;
+	struct limits limits = {};
 	const char *report = NULL, *end;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "+tb:c:p:r:")) != -1) {
+	while ((opt = getopt(argc, argv, "+tb:c:s:p:r:")) != -1) {
 		switch (opt) {
 		case 't':
 			c.tty = isatty(0) && isatty(1);
 			break;
 		case 'b':
-			boot = atol(optarg);
+			limits.boot = atol(optarg);
 			break;
 		case 'c':
-			command = atol(optarg);
+			limits.command = atol(optarg);
+			break;
+		case 's':
+			limits.silence = atol(optarg);
 			break;
 		case 'p':
 			c.emulator = atoi(optarg);
@@ -731,7 +748,7 @@ static int attach(int argc, char **argv)
 	catch(SIGTERM);
 	catch(SIGHUP);
 	catch(SIGWINCH);
-	end = client_run(&c, argv[optind], boot, command);
+	end = client_run(&c, argv[optind], &limits);
 	if (c.tty && c.started)
 		tcsetattr(0, TCSADRAIN, &saved_tio);
 	write_report(report, &c, end);
