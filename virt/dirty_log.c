@@ -3,8 +3,10 @@
  * dirty_log.c - which frames of a slot were written since the last look
  *
  * A bit is set before or while the frame becomes writable for the guest, and
- * cleared when the frame is write-protected again, both in mmu_lock. So, in
- * mmu_lock and with TLBs flushed, a frame whose bit is clear cannot be written.
+ * cleared when the frame is protected again, both in mmu_lock. So, in mmu_lock and
+ * with TLBs flushed, a frame whose bit is clear cannot be written without a fault; or,
+ * where the hardware logs, without a note that sets the bit before the vCPU has left
+ * the guest.
  */
 #include <linux/bitmap.h>
 #include <linux/uaccess.h>
@@ -52,6 +54,7 @@ static void log_take_all(struct keel_vm *vm, struct keel_memslot *slot)
 	unsigned long words = BITS_TO_LONGS(slot->npages), i;
 	bool any = false;
 
+	arch_dirty_sync(vm);
 	for (i = 0; i < words; i += WORDS_PER_LOCK) {
 		spin_lock(&vm->mmu_lock);
 		any |= log_take(vm, slot, i, min(words, i + WORDS_PER_LOCK));

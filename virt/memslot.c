@@ -257,12 +257,28 @@ static void keep_dirty(const struct keel_memslot *old, struct keel_memslot *new)
 		set_bit(bit, new->dirty);
 }
 
+/* Before a log can be written to, and after it cannot any more. */
+static void count_logs(struct keel_vm *vm, int by)
+{
+	bool before = vm->slots.nr_logs;
+
+	vm->slots.nr_logs += by;
+	if (before != (bool)vm->slots.nr_logs)
+		arch_dirty_logging(vm, !before);
+}
+
+static bool has_log(const struct keel_memslot *slot)
+{
+	return slot && slot->dirty;
+}
+
 /* Step 0 and all the others. */
 static int change_apply(struct keel_vm *vm, const struct slot_change *c)
 {
 	int r;
 
 	lockdep_assert_held(&vm->slots_lock);
+	count_logs(vm, has_log(c->new));
 	WRITE_ONCE(vm->slots.generation, vm->slots.generation + 1);
 	smp_wmb(); /* odd generation, before the change can be seen */
 	if (c->new)
@@ -281,6 +297,7 @@ static int change_apply(struct keel_vm *vm, const struct slot_change *c)
 	}
 	smp_wmb(); /* the change, before the even generation */
 	WRITE_ONCE(vm->slots.generation, vm->slots.generation + 1);
+	count_logs(vm, -(int)has_log(r ? c->new : c->old));
 	return r;
 }
 

@@ -48,6 +48,9 @@ struct keel_caps {
 	u8 tsc_frac_bits;
 	u64 tsc_max_ratio;
 	bool has_nrip, has_decode;
+	bool log_writes;		/* .enter hands in what vm->arch.log_writes asks for */
+	bool preempt_timer;		/* .enter heeds arch.exit_at_tsc: KEEL_EXIT_PREEMPT_TIMER */
+	bool apicv;			/* APICs are virtualized, with delivery by priority */
 	bool nx;
 	u64 efer;			/* EFER bits a guest may set */
 };
@@ -110,6 +113,14 @@ struct keel_backend {
 	 */
 	void (*update_cr8)(struct keel_vcpu *vcpu, u8 tpr, int irr);
 
+	/*
+	 * With caps.apicv, else NULL. The highest vectors in IRR and ISR, 0 for none; the
+	 * vectors (a bitmap of 256) whose EOI must exit. What else is to be done follows
+	 * arch.apicv_mode, at update_intercepts.
+	 */
+	void (*set_apic_status)(struct keel_vcpu *vcpu, u8 irr, u8 isr);
+	void (*set_eoi_exits)(struct keel_vcpu *vcpu, const unsigned long *vectors);
+
 	/* ---- registers ---- */
 	/* fill regs[reg] or the group */
 	void (*cache_reg)(struct keel_vcpu *vcpu, unsigned int reg);
@@ -165,6 +176,7 @@ extern const struct keel_backend *keel_backend;
 	X(inject) X(cancel_inject) X(irq_blocked) X(nmi_blocked)		\
 	X(request_irq_window) X(request_nmi_window) X(get_nmi_mask)		\
 	X(set_nmi_mask) X(get_shadow) X(set_shadow) X(update_cr8)		\
+	X(set_apic_status) X(set_eoi_exits)					\
 	X(cache_reg) X(get_rflags) X(set_rflags) X(get_segment) X(set_segment)	\
 	X(get_cpl) X(get_dtable) X(set_dtable) X(set_cr0) X(set_cr3)		\
 	X(set_cr4) X(set_efer) X(set_dr7) X(get_dr6) X(set_dr6)			\
@@ -179,6 +191,11 @@ KEEL_BACKEND_OPS(KEEL_DECLARE_OP)
 
 /* ---- services for backends ---- */
 
+/*
+ * The guest wrote the @n pages that hold @gpa[], and has not since their dirty bits were
+ * cleared. Interrupts on or off. mmu/slots.c
+ */
+void keel_log_writes(struct keel_vcpu *vcpu, const u64 *gpa, unsigned int n);
 /* An event was being delivered when the exit came: it goes first next time. event.c */
 void keel_event_requeue(struct keel_vcpu *vcpu, const struct keel_event *ev);
 /*

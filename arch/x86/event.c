@@ -267,7 +267,7 @@ static bool keel_inject_irq(struct keel_vcpu *vcpu)
 {
 	int vector;
 
-	if (!keel_irq_pending(vcpu) || keel_op(irq_blocked)(vcpu))
+	if (!keel_irq_to_inject(vcpu) || keel_op(irq_blocked)(vcpu))
 		return false;
 	vector = keel_irq_ack(vcpu);
 	if (vector < 0)
@@ -283,7 +283,7 @@ static void keel_request_windows(struct keel_vcpu *vcpu)
 {
 	if (vcpu->arch.nmi_pending)
 		keel_op(request_nmi_window)(vcpu);
-	if (keel_irq_pending(vcpu) ||
+	if (keel_irq_to_inject(vcpu) ||
 	    (vcpu->arch.request_irq_window && !vcpu->arch.irq_window_open &&
 	     vcpu->arch.user_irq < 0 && keel_apic_accepts_extint(vcpu)))
 		keel_op(request_irq_window)(vcpu);
@@ -311,7 +311,10 @@ int keel_events_inject(struct keel_vcpu *vcpu)
 		keel_inject_irq(vcpu);
 	vcpu->arch.irq_window_open = keel_user_irq_ready(vcpu);
 	keel_request_windows(vcpu);
-	keel_update_cr8(vcpu);
+	if (vcpu->arch.apicv_mode != KEEL_APICV_NONE)
+		keel_apicv_sync(vcpu);
+	else
+		keel_update_cr8(vcpu);
 	return KEEL_RESUME;
 }
 

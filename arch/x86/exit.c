@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "cpuid.h"
 #include "event.h"
+#include "irqchip/irqchip.h"
 #include "mmu/mmu.h"
 #include "msr.h"
 #include "regs.h"
@@ -145,6 +146,24 @@ static int keel_exit_emulate(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	return keel_emulate(vcpu);
 }
 
+static int keel_exit_apic_write(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	keel_apicv_written(vcpu, exit->value);
+	return KEEL_RESUME;
+}
+
+static int keel_exit_eoi(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	keel_apicv_eoi(vcpu, exit->value);
+	return KEEL_RESUME;
+}
+
+static int keel_exit_timer(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	keel_apic_timer_expired(vcpu);
+	return KEEL_RESUME;
+}
+
 static int keel_exit_task_switch(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	u64 data[] = { exit->task.selector, exit->task.reason };
@@ -173,9 +192,9 @@ static const struct keel_exit_row keel_exit_rows[KEEL_NR_EXITS] = {
 	ROW(PIO, "pio", keel_pio_exit),
 	ROW(FAULT, "fault", keel_fault_exit),
 	ROW(MISCONFIG, "misconfig", keel_fault_exit),
-	ROW(APIC_ACCESS, "apic_access", keel_exit_emulate),
-	ROW(APIC_WRITE, "apic_write", keel_exit_unknown),
-	ROW(EOI, "eoi", keel_exit_unknown),
+	ROW(APIC_ACCESS, "apic_access", keel_fault_exit),
+	ROW(APIC_WRITE, "apic_write", keel_exit_apic_write),
+	ROW(EOI, "eoi", keel_exit_eoi),
 	ROW(TPR_BELOW, "tpr_below", keel_exit_window),
 	ROW(CPUID, "cpuid", keel_cpuid_exit),
 	ROW(HLT, "hlt", keel_exit_hlt),
@@ -197,8 +216,8 @@ static const struct keel_exit_row keel_exit_rows[KEEL_NR_EXITS] = {
 	ROW(TASK_SWITCH, "task_switch", keel_exit_task_switch),
 	ROW(UNDEFINED, "undefined", keel_exit_ud),
 	ROW(DESC_ACCESS, "desc_access", keel_exit_emulate),
-	ROW(PREEMPT_TIMER, "preempt_timer", keel_exit_unknown),
-	ROW(LOG_FULL, "log_full", keel_exit_unknown),
+	ROW(PREEMPT_TIMER, "preempt_timer", keel_exit_timer),
+	ROW(LOG_FULL, "log_full", keel_exit_none),
 	ROW(INIT, "host_init", keel_exit_none),
 	ROW(SMI, "host_smi", keel_exit_none),
 };

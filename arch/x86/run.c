@@ -268,7 +268,9 @@ static int keel_wait(struct keel_vcpu *vcpu)
 {
 	int r;
 
+	keel_apic_timer_wait(vcpu, true);
 	keel_vcpu_block(vcpu);
+	keel_apic_timer_wait(vcpu, false);
 	keel_vcpu_take_request(vcpu, KEEL_REQ_OUT);
 	keel_vcpu_take_request(vcpu, KEEL_REQ_APIC_TIMER);
 	keel_req_timer(vcpu);

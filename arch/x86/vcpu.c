@@ -59,13 +59,13 @@ static const struct keel_vcpu_part {
 	int (*init)(struct keel_vcpu *vcpu);
 	void (*destroy)(struct keel_vcpu *vcpu);
 } keel_vcpu_parts[] = {
+	{ keel_vcpu_apic_init,		keel_vcpu_apic_destroy },	/* its page, before */
 	{ keel_backend_vcpu_init,	keel_backend_vcpu_destroy },
 	{ keel_mmu_vcpu_init,		keel_mmu_vcpu_destroy },
 	{ keel_emul_init,		keel_emul_destroy },
 	{ keel_cpuid_init,		keel_cpuid_destroy },
 	{ keel_msr_init,		keel_msr_destroy },
 	{ keel_fpu_init,		keel_fpu_destroy },
-	{ keel_vcpu_apic_init,		keel_vcpu_apic_destroy },
 };
 
 static void keel_vcpu_parts_destroy(struct keel_vcpu *vcpu, int n)
@@ -108,6 +108,7 @@ void arch_vcpu_created(struct keel_vcpu *vcpu)
 	keel_clock_vcpu_created(vcpu);
 	if (keel_apic_in_kernel(vcpu))
 		keel_apic_created(vcpu);
+	keel_vcpu_request(vcpu, KEEL_REQ_INTERCEPTS);	/* what others were told before */
 	keel_vcpu_put(vcpu);
 }
 

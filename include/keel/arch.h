@@ -52,14 +52,25 @@ extern const struct keel_vcpu_ioctl arch_vcpu_ioctls[KEEL_NR_IOCTLS];
 /* Unmap [start, end); true if a TLB flush is owed. */
 bool arch_mmu_unmap(struct keel_vm *vm, gfn_t start, gfn_t end);
 bool arch_mmu_age(struct keel_vm *vm, gfn_t start, gfn_t end, bool clear);	/* was young */
-/* Write-protect 4 KiB granules of @slot: where bit n of @mask is set, gfn base + offset + n. */
+/*
+ * "Protect": from here on a write is logged, because it faults or because the hardware
+ * notes it.
+ */
+/* Protect 4 KiB granules of @slot: where bit n of @mask is set, gfn base + offset + n. */
 void arch_mmu_protect(struct keel_vm *vm, struct keel_memslot *slot, gfn_t offset,
 		      unsigned long mask);
-/* Write-protect [start, end); true if the caller owes a flush before it relies on that. */
+/* Protect [start, end); true if the caller owes a flush before it relies on that. */
 bool arch_mmu_protect_range(struct keel_vm *vm, gfn_t start, gfn_t end);
 /* every vCPU's TLB, done on return; mmu_lock or not */
 void arch_mmu_flush(struct keel_vm *vm);
 
+/*
+ * The first slot with a dirty log is about to be seen (@on), or the last one is gone.
+ * slots_lock held. Every vCPU obeys on return.
+ */
+void arch_dirty_logging(struct keel_vm *vm, bool on);
+/* What vCPUs have written so far is in the logs on return. */
+void arch_dirty_sync(struct keel_vm *vm);
 /* A memslot's change has been made; the mmu may drop or rebuild (log on: protect; off: nothing). */
 void arch_memslot_changed(struct keel_vm *vm, const struct keel_memslot *old,
 			  const struct keel_memslot *new);

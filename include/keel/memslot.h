@@ -63,6 +63,7 @@ struct keel_memslots {
 	struct xarray by_id;		/* slots_lock */
 	u64 generation;			/* bumped at each change; odd while one is under way */
 	unsigned long nr_pages;		/* slots_lock */
+	int nr_logs;			/* slots_lock; slots with a dirty log */
 };
 
 void keel_memslots_init(struct keel_vm *vm);

@@ -64,6 +64,7 @@ static void apic_reset(struct keel_apic *apic, bool init)
 	apic->user_eoi = -1;
 	if (!init)
 		atomic_long_set(&apic->pending, 0);
+	apicv_mode_changed(apic);
 }
 
 void keel_apic_reset(struct keel_vcpu *vcpu, bool init)
@@ -75,17 +76,22 @@ void keel_apic_reset(struct keel_vcpu *vcpu, bool init)
 int keel_apic_create(struct keel_vcpu *vcpu)
 {
 	struct keel_apic *apic;
-	unsigned long *page;
+	unsigned long *page, *pir;
 
 	apic = kzalloc(sizeof(*apic), GFP_KERNEL_ACCOUNT);
 	page = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!apic || !page) {
+	pir = apicv_create(vcpu);
+	if (!apic || !page || IS_ERR(pir)) {
+		if (!IS_ERR(pir))
+			kfree(pir);
 		free_page((unsigned long)page);
 		kfree(apic);
 		return -ENOMEM;
 	}
 	apic->vcpu = vcpu;
-	lapic_init(&apic->core, page, vcpu->id, vcpu->idx);
+	if (pir)
+		vcpu->arch.apicv_regs = page;
+	lapic_init(&apic->core, page, pir, vcpu->id, vcpu->idx);
 	apic_timer_init(apic);
 	apic_reset(apic, false);
 	vcpu->arch.apic = apic;
@@ -102,6 +108,8 @@ void keel_apic_destroy(struct keel_vcpu *vcpu)
 		return;
 	hrtimer_cancel(&apic->hrtimer);
 	vcpu->arch.apic = NULL;
+	vcpu->arch.apicv_regs = NULL;
+	kfree(apic->core.pir);
 	free_page((unsigned long)apic->core.page);
 	kfree(apic);
 }
@@ -153,9 +161,11 @@ int keel_apic_set_base(struct keel_vcpu *vcpu, u64 base, bool host)
 		return 0;
 	}
 	r = lapic_set_base(&apic->core, base, host, &fx);
-	if (!r)
-		apic_apply(apic, &fx);
-	return r;
+	if (r)
+		return r;
+	apicv_mode_changed(apic);
+	apic_apply(apic, &fx);
+	return 0;
 }
 
 /* ---- registers ---- */
@@ -291,6 +301,25 @@ int keel_apic_mmio_write(struct keel_vcpu *vcpu, gpa_t gpa, int len, const void 
 	return 0;
 }
 
+/* ---- accesses that the hardware has begun ---- */
+
+void keel_apicv_written(struct keel_vcpu *vcpu, unsigned int reg)
+{
+	struct keel_apic *apic = vcpu->arch.apic;
+	struct lapic_effect fx = { .what = 0 };
+
+	lapic_hw_written(&apic->core, reg, &fx);
+	apic_apply(apic, &fx);
+}
+
+void keel_apicv_eoi(struct keel_vcpu *vcpu, u8 vector)
+{
+	struct lapic_effect fx = { .what = 0 };
+
+	lapic_hw_eoi(&vcpu->arch.apic->core, vector, &fx);
+	apic_apply(vcpu->arch.apic, &fx);
+}
+
 /* ---- state ---- */
 
 int keel_apic_get_state(struct keel_vcpu *vcpu, struct kvm_lapic_state *s)
@@ -301,6 +330,7 @@ int keel_apic_get_state(struct keel_vcpu *vcpu, struct kvm_lapic_state *s)
 	if (!apic)
 		return -EINVAL;
 	keel_apic_timer_expired(vcpu);	/* a tick that is due is in IRR, not lost */
+	apicv_take_posted(apic);
 	lapic_get_state(&apic->core, s->regs, vcpu->vm->arch.x2apic_format);
 	count = apic_timer_count(apic);
 	memcpy(s->regs + LAPIC_TMCCT, &count, sizeof(count));
@@ -344,6 +374,7 @@ void keel_apic_scan_ioapic(struct keel_vcpu *vcpu)
 
 	if (!apic)
 		return;
+	apicv_take_posted(apic);
 	rcu_read_lock();
 	keel_ioapic_scan(vcpu, wanted);
 	rcu_read_unlock();
@@ -351,6 +382,7 @@ void keel_apic_scan_ioapic(struct keel_vcpu *vcpu)
 		if (lapic_in_flight(&apic->core, vector))
 			__set_bit(vector, wanted);
 	bitmap_copy(apic->eoi_vectors, wanted, 256);
+	apicv_eoi_vectors_changed(apic);
 }
 
 /* ---- interrupts for the CPU ---- */
@@ -380,7 +412,19 @@ bool keel_irq_pending(struct keel_vcpu *vcpu)
 {
 	struct keel_apic *apic = vcpu->arch.apic;
 
-	if (apic && lapic_pending(&apic->core) >= 0)
+	if (apic) {
+		apicv_take_posted(apic);
+		if (lapic_pending(&apic->core) >= 0)
+			return true;
+	}
+	return apic_extint_pending(vcpu);
+}
+
+bool keel_irq_to_inject(struct keel_vcpu *vcpu)
+{
+	struct keel_apic *apic = vcpu->arch.apic;
+
+	if (apic && !apic->core.pir && lapic_pending(&apic->core) >= 0)
 		return true;
 	return apic_extint_pending(vcpu);
 }
@@ -395,7 +439,7 @@ int keel_irq_ack(struct keel_vcpu *vcpu)
 		if (vector >= 0)
 			return vector;
 	}
-	return apic ? lapic_ack(&apic->core) : -1;
+	return apic && !apic->core.pir ? lapic_ack(&apic->core) : -1;
 }
 
 int keel_irq_highest_irr(struct keel_vcpu *vcpu)

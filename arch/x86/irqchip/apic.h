@@ -23,6 +23,8 @@ struct keel_apic {
 	struct lapic_timer timer;	/* (v) */
 	struct keel_vcpu *vcpu;		/* (c) */
 	struct hrtimer hrtimer;		/* started by (v) */
+	bool hrtimer_armed;		/* (v) or has fired since */
+	bool waiting;			/* (v) in HLT: only the hrtimer can wake it */
 	atomic_long_t pending;		/* (a) KEEL_APIC_INIT, KEEL_APIC_SIPI */
 	u8 sipi_vector;			/* (a) written before KEEL_APIC_SIPI */
 	int user_eoi;			/* (v) split: vector to tell userspace, or -1 */
@@ -35,6 +37,14 @@ void apic_timer_stop(struct keel_apic *apic);		/* and forget its state */
 void apic_timer_written(struct keel_apic *apic, unsigned int what);	/* LAPIC_FX_* */
 void apic_timer_restore(struct keel_apic *apic, u32 initial, u32 current_count);
 u32 apic_timer_count(struct keel_apic *apic);
+
+/* apicv.c; vCPU thread but for the first two, which are the VM's chips' life. */
+int apicv_vm_init(struct keel_vm *vm);			/* vm->lock held. -ENOMEM */
+void apicv_vm_destroy(struct keel_vm *vm);
+unsigned long *apicv_create(struct keel_vcpu *vcpu);	/* PIR, to be freed; NULL; ERR_PTR */
+void apicv_mode_changed(struct keel_apic *apic);	/* or its address. May take mmu_lock */
+void apicv_take_posted(struct keel_apic *apic);
+void apicv_eoi_vectors_changed(struct keel_apic *apic);	/* loaded */
 
 /* apic_deliver.c */
 /* The address of an APIC of @vm changed, or a vCPU came: build the map anew. Sleeps. */

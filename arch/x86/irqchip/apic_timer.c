@@ -5,10 +5,17 @@
  * The hrtimer only asks the vCPU thread to look; that delivers, and sets it for
  * the next period. So a vCPU that does not run costs the host no interrupts, and
  * finds one tick when it comes back.
+ *
+ * Where the CPU can end the guest's run at a time (caps.preempt_timer), that takes the
+ * hrtimer's place, which is then for a vCPU that waits in HLT.
  */
 #include <linux/ktime.h>
 #include "apic.h"
+#include <asm/msr.h>
+#include <asm/tsc.h>
+#include "../backend.h"
 #include "../clock.h"
+#include "../clockmath.h"
 
 /* On the vCPU's own CPU, where expiry is an exit at once; RT: in hard interrupt. */
 #define APIC_HRTIMER_MODE	HRTIMER_MODE_ABS_PINNED_HARD
@@ -29,17 +36,49 @@ static void apic_clock(struct keel_apic *apic, struct lapic_clock *c)
 	c->tsc = apic->timer.mode == LAPIC_TIMER_DEADLINE ? keel_guest_tsc(apic->vcpu) : 0;
 }
 
-/* Bring the hrtimer in line with the core. One that runs just now is noticed as not due. */
+/* One that runs just now is noticed as not due. */
+static void apic_timer_cancel(struct keel_apic *apic)
+{
+	if (apic->hrtimer_armed)
+		hrtimer_try_to_cancel(&apic->hrtimer);
+	apic->hrtimer_armed = false;
+}
+
+/* Should the host's two clocks disagree, the exit comes early, and this is done again. */
+static u64 apic_timer_host_tsc(const struct lapic_timer *t, u64 now)
+{
+	return (rdtsc() + clock_ns_to_cycles(t->expires - now, tsc_khz)) | 1;
+}
+
+/* Bring the timers in line with the core. */
 static void apic_timer_arm(struct keel_apic *apic)
 {
 	const struct lapic_timer *t = &apic->timer;
+	u64 now = ktime_get_ns();
 
-	if (!t->armed)
-		hrtimer_try_to_cancel(&apic->hrtimer);
-	else if (lapic_timer_due(t, ktime_get_ns()))
+	apic->vcpu->arch.exit_at_tsc = 0;
+	if (!t->armed) {
+		apic_timer_cancel(apic);
+	} else if (lapic_timer_due(t, now)) {
 		keel_vcpu_request(apic->vcpu, KEEL_REQ_APIC_TIMER);
-	else
+	} else if (keel_caps.preempt_timer && !apic->waiting) {
+		apic_timer_cancel(apic);
+		apic->vcpu->arch.exit_at_tsc = apic_timer_host_tsc(t, now);
+	} else {
 		hrtimer_start(&apic->hrtimer, ns_to_ktime(t->expires), APIC_HRTIMER_MODE);
+		apic->hrtimer_armed = true;
+	}
+}
+
+void keel_apic_timer_wait(struct keel_vcpu *vcpu, bool wait)
+{
+	struct keel_apic *apic = vcpu->arch.apic;
+
+	if (!apic || !keel_caps.preempt_timer)
+		return;
+	apic->waiting = wait;
+	if (apic->timer.armed)
+		apic_timer_arm(apic);
 }
 
 void apic_timer_init(struct keel_apic *apic)

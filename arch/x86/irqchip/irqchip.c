@@ -212,8 +212,11 @@ int keel_irqchip_create(struct keel_vm *vm)
 	chip->vm = vm;
 	keel_pic_init(chip);
 	keel_ioapic_init(chip);
-	ret = irqchip_attach(chip);
+	ret = apicv_vm_init(vm);
+	if (!ret)
+		ret = irqchip_attach(chip);
 	if (ret) {
+		apicv_vm_destroy(vm);
 		kfree(chip);
 		return ret;
 	}
@@ -231,9 +234,13 @@ int keel_irqchip_split(struct keel_vm *vm, u32 pins)
 		return -EINVAL;
 	if (arch_irqchip_present(vm) || vm->nr_vcpus)
 		return -EEXIST;
-	ret = keel_routing_set(vm, NULL, 0);
-	if (ret)
+	ret = apicv_vm_init(vm);
+	if (!ret)
+		ret = keel_routing_set(vm, NULL, 0);
+	if (ret) {
+		apicv_vm_destroy(vm);
 		return ret;
+	}
 	vm->arch.split_pins = pins;
 	irqchip_publish(vm, KEEL_IRQCHIP_SPLIT);
 	return 0;
@@ -242,6 +249,7 @@ int keel_irqchip_split(struct keel_vm *vm, u32 pins)
 /* The buses and the vCPUs are gone, and with them everyone who came this way. */
 void keel_irqchip_destroy(struct keel_vm *vm)
 {
+	apicv_vm_destroy(vm);
 	if (!vm->arch.irqchip)
 		return;
 	hrtimer_cancel(&vm->arch.irqchip->ioapic.redeliver);

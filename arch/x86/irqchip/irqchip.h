@@ -54,6 +54,8 @@ int keel_apic_mmio_write(struct keel_vcpu *vcpu, gpa_t gpa, int len, const void 
 void keel_apic_timer_expired(struct keel_vcpu *vcpu);
 /* Is the timer due now although the hrtimer has not run (checked when blocking)? */
 bool keel_apic_timer_pending(struct keel_vcpu *vcpu);
+/* Before and after the vCPU waits in HLT. vCPU thread. */
+void keel_apic_timer_wait(struct keel_vcpu *vcpu, bool wait);
 /* vCPU moves to another CPU: migrate its hrtimer. */
 void keel_apic_timer_migrate(struct keel_vcpu *vcpu);
 
@@ -84,12 +86,24 @@ void keel_apic_cpuid_changed(struct keel_vcpu *vcpu);
 
 /* Is there a vector to deliver now, by the chips' priorities (IF, shadow aside)? vCPU thread. */
 bool keel_irq_pending(struct keel_vcpu *vcpu);
+/* Is there one that the CPU does not deliver by itself? */
+bool keel_irq_to_inject(struct keel_vcpu *vcpu);
 /* Acknowledge and return it; -1 none (a spurious race). */
 int keel_irq_ack(struct keel_vcpu *vcpu);
 /* Would an 8259's interrupt, in the kernel or userspace's, pass LINT0? Yes without an APIC. */
 bool keel_apic_accepts_extint(struct keel_vcpu *vcpu);
 /* Highest IRR vector that TPR alone masks, or -1: for the CR8 intercept. */
 int keel_irq_highest_irr(struct keel_vcpu *vcpu);
+
+/* ---- APICs that the hardware virtualizes (irqchip/apicv.c) ---- */
+
+/* Before an entry after KEEL_REQ_EVENT: what was posted, to the hardware. Loaded. */
+void keel_apicv_sync(struct keel_vcpu *vcpu);
+/* The page to be mapped at @gfn for the hardware's sake, or 0. mmu_lock held. */
+hpa_t keel_apicv_page(struct keel_vm *vm, gfn_t gfn);
+/* KEEL_EXIT_APIC_WRITE: the register at offset @reg has its value; KEEL_EXIT_EOI: of @vector. */
+void keel_apicv_written(struct keel_vcpu *vcpu, unsigned int reg);
+void keel_apicv_eoi(struct keel_vcpu *vcpu, u8 vector);
 
 /* ---- per VM: the chips (irqchip/irqchip.c over pic.c, ioapic.c, pit.c) ---- */
 

@@ -7,6 +7,7 @@
 #include "lapic.h"
 
 #define LAPIC_NR_REGS		(LAPIC_REGS_SIZE / 16)
+#define LAPIC_PIR_WORDS		(LAPIC_PIR_SIZE / sizeof(unsigned long))
 
 #define LAPIC_ICR_BUSY		BIT(12)
 #define LAPIC_ICR_X2_RESERVED	(GENMASK(31, 20) | GENMASK(17, 16) | BIT(13))
@@ -119,10 +120,16 @@ static u8 lapic_class(int vector)
 	return vector & 0xf0;
 }
 
+static int lapic_isr_top(const struct lapic *a)
+{
+	return a->pir ? lapic_highest(a, LAPIC_ISR) : a->isr_top;
+}
+
 static void lapic_update_ppr(struct lapic *a)
 {
+	int top = lapic_isr_top(a);
 	u32 tpr = lapic_get(a, LAPIC_TPR);
-	u32 isr = a->isr_top < 0 ? 0 : lapic_class(a->isr_top);
+	u32 isr = top < 0 ? 0 : lapic_class(top);
 
 	lapic_put(a, LAPIC_PPR, lapic_class(tpr) >= isr ? tpr : isr);
 }
@@ -131,8 +138,8 @@ static void lapic_update_ppr(struct lapic *a)
 static void lapic_recheck(struct lapic *a, struct lapic_effect *fx)
 {
 	lapic_update_ppr(a);
-	if (lapic_pending(a) >= 0)
-		fx->what |= LAPIC_FX_EVENT;
+	if (a->pir || lapic_pending(a) >= 0)
+		fx->what |= LAPIC_FX_EVENT;	/* with pir: the hardware is to be told of ISR */
 }
 
 int lapic_pending(const struct lapic *a)
@@ -149,14 +156,14 @@ int lapic_pending(const struct lapic *a)
 
 int lapic_tpr_masked(const struct lapic *a)
 {
-	int vector;
+	int vector, top = lapic_isr_top(a);
 
 	if (!READ_ONCE(a->irr_pending) || lapic_mode(a) == LAPIC_OFF)
 		return -1;
 	vector = lapic_highest(a, LAPIC_IRR);
 	if (vector < 0 || lapic_class(vector) > lapic_class(lapic_get(a, LAPIC_TPR)))
 		return -1;
-	if (a->isr_top >= 0 && lapic_class(vector) <= lapic_class(a->isr_top))
+	if (top >= 0 && lapic_class(vector) <= lapic_class(top))
 		return -1;
 	return lapic_class(vector) ? vector : -1;
 }
@@ -193,19 +200,24 @@ int lapic_ack(struct lapic *a)
 	return vector;
 }
 
+static void lapic_eoi_effect(const struct lapic *a, u8 vector, struct lapic_effect *fx)
+{
+	fx->what |= LAPIC_FX_EOI;
+	fx->eoi_vector = vector;
+	fx->eoi_level = lapic_test(a, LAPIC_TMR, vector);
+	fx->eoi_broadcast = !(lapic_get(a, LAPIC_SPIV) & LAPIC_SPIV_NO_BROADCAST);
+}
+
 static void lapic_eoi(struct lapic *a, struct lapic_effect *fx)
 {
-	int vector = a->isr_top;
+	int vector = lapic_isr_top(a);
 
 	if (vector < 0)
 		return;		/* nothing in service, as after a spurious interrupt */
 	__clear_bit(vector & 31, lapic_word(a, LAPIC_ISR, vector));
 	a->isr_count--;
 	a->isr_top = a->isr_count ? lapic_highest(a, LAPIC_ISR) : -1;
-	fx->what |= LAPIC_FX_EOI;
-	fx->eoi_vector = vector;
-	fx->eoi_level = lapic_test(a, LAPIC_TMR, vector);
-	fx->eoi_broadcast = !(lapic_get(a, LAPIC_SPIV) & LAPIC_SPIV_NO_BROADCAST);
+	lapic_eoi_effect(a, vector, fx);
 	lapic_recheck(a, fx);
 }
 
@@ -230,6 +242,12 @@ enum lapic_post lapic_post(struct lapic *a, u8 vector, bool level)
 			set_bit(vector & 31, tmr);
 		else
 			clear_bit(vector & 31, tmr);
+	}
+	if (a->pir) {
+		/* Its bit in IRR may be taken at this moment: one too many is none lost. */
+		if (test_and_set_bit(vector, a->pir))
+			return LAPIC_COALESCED;
+		return LAPIC_POSTED;
 	}
 	if (test_and_set_bit(vector & 31, lapic_word(a, LAPIC_IRR, vector)))
 		return LAPIC_COALESCED;
@@ -361,7 +379,7 @@ static void lapic_put_spiv(struct lapic *a, u32 val)
 
 static void lapic_put_lvt(struct lapic *a, unsigned int reg, u32 val, struct lapic_effect *fx)
 {
-	u32 old = lapic_get(a, reg);
+	u32 old = a->lvtt;
 
 	if (!lapic_sw_enabled(a))
 		val |= LAPIC_LVT_MASKED;
@@ -371,14 +389,17 @@ static void lapic_put_lvt(struct lapic *a, unsigned int reg, u32 val, struct lap
 	if (reg != LAPIC_LVTT)
 		return;
 	fx->what |= LAPIC_FX_LVTT;
+	a->lvtt = val;
 	if ((old ^ val) & LAPIC_LVT_DEADLINE)
 		lapic_put(a, LAPIC_TMICT, 0);
 }
 
 static void lapic_put_tmict(struct lapic *a, u32 val, struct lapic_effect *fx)
 {
-	if (lapic_get(a, LAPIC_LVTT) & LAPIC_LVT_DEADLINE)
+	if (lapic_get(a, LAPIC_LVTT) & LAPIC_LVT_DEADLINE) {
+		lapic_put(a, LAPIC_TMICT, 0);
 		return;
+	}
 	lapic_put(a, LAPIC_TMICT, val);
 	fx->what |= LAPIC_FX_TMICT;
 }
@@ -500,6 +521,52 @@ int lapic_msr_write(struct lapic *a, unsigned int reg, u64 val, struct lapic_eff
 	return 0;
 }
 
+/* ---- hardware that works on the page by itself ---- */
+
+static void lapic_drop_posted(struct lapic *a)
+{
+	unsigned int i;
+
+	for (i = 0; a->pir && i < LAPIC_PIR_WORDS; i++)
+		WRITE_ONCE(a->pir[i], 0);
+}
+
+bool lapic_take_posted(struct lapic *a)
+{
+	bool any = false;
+	unsigned int i;
+
+	for (i = 0; i < LAPIC_PIR_WORDS; i++) {
+		unsigned long bits = READ_ONCE(a->pir[i]) ? xchg(&a->pir[i], 0) : 0;
+		unsigned int reg = LAPIC_IRR + i * 32;
+
+		if (!bits)
+			continue;
+		lapic_put(a, reg, lapic_get(a, reg) | (u32)bits);
+		lapic_put(a, reg + 16, lapic_get(a, reg + 16) | bits >> 32);
+		WRITE_ONCE(a->irr_pending, true);
+		any = true;
+	}
+	lapic_update_ppr(a);
+	return any;
+}
+
+void lapic_hw_status(const struct lapic *a, u8 *irr, u8 *isr)
+{
+	*irr = max(lapic_highest(a, LAPIC_IRR), 0);
+	*isr = max(lapic_highest(a, LAPIC_ISR), 0);
+}
+
+void lapic_hw_written(struct lapic *a, unsigned int reg, struct lapic_effect *fx)
+{
+	lapic_write(a, reg, lapic_get(a, reg), fx);
+}
+
+void lapic_hw_eoi(const struct lapic *a, u8 vector, struct lapic_effect *fx)
+{
+	lapic_eoi_effect(a, vector, fx);
+}
+
 /* ---- reset, base, features ---- */
 
 static void lapic_put_version(struct lapic *a)
@@ -537,14 +604,19 @@ static void lapic_clear(struct lapic *a)
 	lapic_put_version(a);
 	a->isr_top = -1;
 	a->isr_count = 0;
+	a->lvtt = lapic_get(a, LAPIC_LVTT);
+	lapic_drop_posted(a);
 	WRITE_ONCE(a->irr_pending, false);
 	atomic_set(&a->errors, 0);
 	atomic_set(&a->arb, 0);
 }
 
-void lapic_init(struct lapic *a, unsigned long *page, u32 id, unsigned int idx)
+void lapic_init(struct lapic *a, unsigned long *page, unsigned long *pir, u32 id,
+		unsigned int idx)
 {
-	*a = (struct lapic) { .page = page, .id = id, .idx = idx, .isr_top = -1 };
+	*a = (struct lapic) {
+		.page = page, .pir = pir, .id = id, .idx = idx, .isr_top = -1,
+	};
 	a->feat.nr_lvt = ARRAY_SIZE(lapic_lvts) - 1;
 	a->feat.base_reserved = LAPIC_BASE_X2APIC;
 }
@@ -695,6 +767,8 @@ int lapic_set_state(struct lapic *a, const void *regs, bool format32)
 		lapic_put(a, LAPIC_LDR, apic_x2apic_ldr(a->id));
 	}
 	lapic_put_version(a);
+	a->lvtt = lapic_get(a, LAPIC_LVTT);
+	lapic_drop_posted(a);
 	atomic_set(&a->errors, 0);
 	lapic_recount(a);
 	return 0;

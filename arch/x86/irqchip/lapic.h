@@ -9,6 +9,11 @@
  * The page is laid out as the memory-mapped APIC is, and so as struct
  * kvm_lapic_state. Any CPU may set bits in IRR and TMR, note errors and read the
  * registers that make an APIC's address; all else is the vCPU thread's.
+ *
+ * Where the hardware delivers interrupts by itself, the page is what it works on
+ * while the guest runs: IRR, ISR, TPR and PPR change there. Others then post to PIR,
+ * which the vCPU thread merges into IRR by lapic_take_posted(). Nothing about ISR is
+ * remembered beside the page.
  */
 #ifndef KEEL_X86_LAPIC_H
 #define KEEL_X86_LAPIC_H
@@ -47,6 +52,7 @@ enum {
 };
 
 #define LAPIC_REGS_SIZE		0x400	/* of struct kvm_lapic_state */
+#define LAPIC_PIR_SIZE		32	/* bytes */
 #define LAPIC_MSR_BASE		0x800
 
 #define LAPIC_VERSION		0x14
@@ -87,8 +93,10 @@ struct lapic {
 	unsigned int idx;	/* (c) vCPU index, the source of its IPIs */
 	u64 base;		/* (v) written, (a) read: IA32_APIC_BASE */
 	struct lapic_features feat;	/* (v) */
-	int isr_top;		/* (v) highest vector in service, or -1 */
-	unsigned int isr_count;	/* (v) vectors in service */
+	unsigned long *pir;	/* (c) 256 bits, atomic: posted vectors; NULL: no such hardware */
+	u32 lvtt;		/* (v) LVT timer as Keel last saw it */
+	int isr_top;		/* (v) highest vector in service, or -1; not with pir */
+	unsigned int isr_count;	/* (v) vectors in service; not with pir */
 	bool irr_pending;	/* (a) false: IRR is empty */
 	atomic_t errors;	/* (a) ESR bits since the last write to ESR */
 	atomic_t arb;		/* (a) lowest priority interrupts taken */
@@ -138,8 +146,12 @@ static inline bool lapic_sw_enabled(const struct lapic *a)
 	return lapic_get(a, LAPIC_SPIV) & LAPIC_SPIV_ENABLED;
 }
 
-/* @page: LAPIC_REGS_SIZE zeroed bytes that outlive @a. Follow with lapic_reset(). */
-void lapic_init(struct lapic *a, unsigned long *page, u32 id, unsigned int idx);
+/*
+ * @page: LAPIC_REGS_SIZE zeroed bytes that outlive @a; @pir: LAPIC_PIR_SIZE such bytes, or NULL.
+ * Follow with lapic_reset().
+ */
+void lapic_init(struct lapic *a, unsigned long *page, unsigned long *pir, u32 id,
+		unsigned int idx);
 void lapic_set_features(struct lapic *a, const struct lapic_features *feat);
 
 enum lapic_reset { LAPIC_RESET, LAPIC_INIT };
@@ -157,6 +169,18 @@ int lapic_msr_read(struct lapic *a, unsigned int reg, u64 *val);
 int lapic_msr_write(struct lapic *a, unsigned int reg, u64 val, struct lapic_effect *fx);
 
 void lapic_set_tpr(struct lapic *a, u8 tpr, struct lapic_effect *fx);
+
+/*
+ * ---- with pir ----
+ * lapic_take_posted() - PIR into IRR; true if there was one. lapic_hw_status() - the
+ * highest vectors in IRR and ISR or 0, which the hardware wants to know.
+ * lapic_hw_written() - the hardware has put a write to @reg into the page: what remains
+ * to be done. lapic_hw_eoi() - it has ended the service of @vector.
+ */
+bool lapic_take_posted(struct lapic *a);
+void lapic_hw_status(const struct lapic *a, u8 *irr, u8 *isr);
+void lapic_hw_written(struct lapic *a, unsigned int reg, struct lapic_effect *fx);
+void lapic_hw_eoi(const struct lapic *a, u8 vector, struct lapic_effect *fx);
 
 /* Is @base one that may follow @old? @host: by ioctl, where every valid mode may. */
 bool lapic_base_valid(u64 old, u64 base, u64 reserved, bool host);
@@ -180,7 +204,7 @@ int lapic_pending(const struct lapic *a);
 int lapic_ack(struct lapic *a);
 /* Highest vector in IRR that only TPR holds back, or -1. */
 int lapic_tpr_masked(const struct lapic *a);
-/* Is @vector requested or in service? */
+/* Is @vector requested or in service? With pir: after lapic_take_posted(). */
 bool lapic_in_flight(const struct lapic *a, u8 vector);
 
 /* Where the APIC can be reached; any CPU. */

@@ -12,6 +12,7 @@
 #include <linux/sched/signal.h>
 #include <asm/cpufeature.h>
 #include "../backend.h"
+#include "../irqchip/irqchip.h"
 #include "s2_vm.h"
 
 #define CACHE_LEAST	(S2_MAX_LEVELS - 1)	/* tables that mapping one frame may take */
@@ -19,7 +20,7 @@
 struct fault {
 	/* in */
 	struct keel_vcpu *vcpu;
-	struct keel_memslot *slot;
+	struct keel_memslot *slot;	/* NULL: the page of the hardware's APIC */
 	gfn_t gfn;
 	u32 access;		/* KEEL_ACC_* */
 	/* the host's answer */
@@ -112,7 +113,7 @@ static int fault_commit(struct fault *f, struct s2_map *m)
 	}
 	if (r)
 		return r;
-	if (m->write)
+	if (m->write && m->dirty && f->slot)
 		keel_mark_dirty(vcpu->vm, f->slot, f->gfn);
 	if (!m->spurious)
 		vcpu->stat.faults++;
@@ -147,6 +148,12 @@ static bool fault_fast(struct fault *f)
 	return done;
 }
 
+/* Of a slot with a log, what is only read must not be written unseen. */
+static bool fault_may_write(const struct fault *f)
+{
+	return fault_is_write(f) || !slot_logs(f->slot) || READ_ONCE(f->vcpu->vm->arch.log_writes);
+}
+
 /* The page is here: map it if it still is the page. */
 static int fault_map(struct fault *f)
 {
@@ -157,7 +164,7 @@ static int fault_map(struct fault *f)
 		.gfn = f->gfn,
 		.pa = (u64)page->pfn << PAGE_SHIFT,
 		.level = fault_level(f),
-		.write = writable && (fault_is_write(f) || !slot_logs(f->slot)),
+		.write = writable && fault_may_write(f),
 		.host_write = writable,
 		.device = !page->page && !pfn_valid(page->pfn),
 		.dirty = fault_is_write(f),
@@ -256,6 +263,25 @@ static int fault_unmark(struct keel_vcpu *vcpu, gfn_t gfn)
 	return KEEL_RESUME;
 }
 
+/* The page that marks where the hardware's APIC is. True: mapped, or no memory for tables. */
+static bool fault_map_apic(struct fault *f)
+{
+	struct s2_map m = {
+		.gfn = f->gfn, .level = 1, .write = true, .host_write = true, .dirty = true,
+		.cache = f->vcpu,
+	};
+	struct keel_vm *vm = f->vcpu->vm;
+
+	if (f->vcpu->arch.apicv_mode != KEEL_APICV_XAPIC)
+		return false;
+	spin_lock(&vm->mmu_lock);
+	m.pa = keel_apicv_page(vm, f->gfn);
+	if (m.pa)
+		fault_commit(f, &m);
+	spin_unlock(&vm->mmu_lock);
+	return m.pa;
+}
+
 /*
  * A write to read-only memory is emulated, and becomes an MMIO write. That includes
  * the CPU's walk of page tables in ROM, which counts as a write for their accessed
@@ -270,6 +296,10 @@ static int fault_handle(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 		.access = exit->fault.access,
 	};
 
+	if (exit->kind == KEEL_EXIT_APIC_ACCESS)
+		return fault_emulate(vcpu, exit);
+	if (fault_map_apic(&f))
+		return KEEL_RESUME;
 	f.slot = keel_vcpu_memslot(vcpu, f.gfn);
 	if (!f.slot)
 		return fault_mmio(vcpu, exit);

@@ -3,6 +3,7 @@
  * slots.c - what the host's memory management and the memslots ask of the tables
  */
 #include <linux/bitops.h>
+#include "../backend.h"
 #include "s2_vm.h"
 
 /*
@@ -45,8 +46,43 @@ bool arch_mmu_protect_range(struct keel_vm *vm, gfn_t start, gfn_t end)
 	struct s2_range r = { .gfn = start, .end = end };
 
 	lockdep_assert_held(&vm->mmu_lock);
-	s2_protect(vm->arch.s2, &r);
+	if (READ_ONCE(vm->arch.log_writes))
+		s2_clean(vm->arch.s2, &r);
+	else
+		s2_protect(vm->arch.s2, &r);
 	return r.flush;
+}
+
+/* ---- logging by the hardware ---- */
+
+/* A vCPU that is not to be found yet looks at log_writes when it is. */
+void arch_dirty_logging(struct keel_vm *vm, bool on)
+{
+	if (!keel_caps.log_writes)
+		return;
+	WRITE_ONCE(vm->arch.log_writes, on);
+	keel_request_all(vm, KEEL_REQ_INTERCEPTS);
+}
+
+/* A vCPU has handed in its notes when it is seen outside the guest. */
+void arch_dirty_sync(struct keel_vm *vm)
+{
+	if (READ_ONCE(vm->arch.log_writes))
+		keel_request_all(vm, KEEL_REQ_OUT);
+}
+
+void keel_log_writes(struct keel_vcpu *vcpu, const u64 *gpa, unsigned int n)
+{
+	struct keel_memslot *slot;
+	unsigned int i;
+
+	keel_mem_enter(vcpu);
+	for (i = 0; i < n; i++) {
+		slot = keel_vcpu_memslot(vcpu, gpa[i] >> PAGE_SHIFT);
+		if (slot)
+			keel_mark_dirty(vcpu->vm, slot, gpa[i] >> PAGE_SHIFT);
+	}
+	keel_mem_leave(vcpu);
 }
 
 /* Runs of bits are runs of frames. The caller flushes. */

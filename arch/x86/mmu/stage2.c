@@ -229,6 +229,25 @@ bool s2_protect(struct stage2 *s2, struct s2_range *r)
 	return s2_walk(s2, r, &s2_protect_visitor);
 }
 
+/* The log has 4 KiB granules: a larger leaf is to be split at its next write. */
+static bool s2_clean_entry(struct s2_walk *w, u64 *pte, u64 e)
+{
+	if (w->level > 1)
+		return s2_protect_entry(w, pte, e);
+	if (s2_is_leaf(w->s2, e, 1) && (e & w->s2->fmt->dirty)) {
+		s2_change(pte, w->s2->fmt->dirty, 0);
+		w->r->flush = true;
+	}
+	return true;
+}
+
+static const struct s2_visitor s2_clean_visitor = { .entry = s2_clean_entry };
+
+bool s2_clean(struct stage2 *s2, struct s2_range *r)
+{
+	return s2_walk(s2, r, &s2_clean_visitor);
+}
+
 /* ---- age ---- */
 
 static bool s2_age_entry(struct s2_walk *w, u64 *pte, u64 e)

@@ -144,6 +144,8 @@ struct s2_range {
 
 bool s2_unmap(struct stage2 *s2, struct s2_range *r);	/* marks, too */
 bool s2_protect(struct stage2 *s2, struct s2_range *r);	/* take write permission away */
+/* For hardware that logs a write which sets a dirty bit: clear them; but protect large leaves. */
+bool s2_clean(struct stage2 *s2, struct s2_range *r);
 /* Accessed bits; clear them. Without such bits in the format, mapped is young, and unmapped. */
 bool s2_age(struct stage2 *s2, struct s2_range *r);
 bool s2_test_age(struct stage2 *s2, struct s2_range *r);	/* ends at the first */

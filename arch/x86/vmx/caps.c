@@ -55,6 +55,8 @@ static const struct vmx_ctl_row {
 	BIT_ROW(PIN, NEEDED, PIN_BASED_NMI_EXITING),
 	BIT_ROW(PIN, NEEDED, PIN_BASED_VIRTUAL_NMIS),
 
+	BIT_ROW(PIN, ALWAYS, PIN_BASED_VMX_PREEMPTION_TIMER),
+
 	BIT_ROW(CPU, NEEDED, CPU_BASED_USE_TSC_OFFSETTING),
 	BIT_ROW(CPU, NEEDED, CPU_BASED_HLT_EXITING),
 	BIT_ROW(CPU, NEEDED, CPU_BASED_MWAIT_EXITING),
@@ -202,6 +204,28 @@ static void vmx_read_ept(u64 cap, struct keel_caps *caps)
 	caps->s2_levels = vmx_facts.ept_5level && boot_cpu_data.x86_phys_bits > 48 ? 5 : 4;
 }
 
+/*
+ * Signatures (CPUID.1:EAX) of CPUs whose preemption timer does not count at the rate it
+ * says, by their specification updates.
+ */
+static const u32 vmx_bad_timers[] = {
+	0x000106a0, 0x000106a1, 0x000106a4, 0x000106a5, 0x000106e5, 0x00020652, 0x00020655,
+	0x000206e6, 0x000306a8,
+};
+
+/* A timer that is no use stays switched off. */
+static void vmx_read_timer(u64 misc)
+{
+	u32 signature = cpuid_eax(1) & ~GENMASK(15, 12) & GENMASK(27, 0);
+	unsigned int i;
+
+	vmx_facts.preempt_shift = misc & VMX_MISC_PREEMPTION_TIMER_RATE_MASK;
+	for (i = 0; i < ARRAY_SIZE(vmx_bad_timers); i++)
+		if (signature == vmx_bad_timers[i])
+			vmx_facts.base[VMX_PIN] &= ~PIN_BASED_VMX_PREEMPTION_TIMER;
+	vmx_facts.preempt_timer = vmx_facts.base[VMX_PIN] & PIN_BASED_VMX_PREEMPTION_TIMER;
+}
+
 static void vmx_read_facts(u64 basic, struct keel_caps *caps)
 {
 	u64 misc, arch_caps = 0;
@@ -213,6 +237,8 @@ static void vmx_read_facts(u64 basic, struct keel_caps *caps)
 	vmx_facts.tsc_scaling = vmx_facts.base[VMX_CPU2] & SECONDARY_EXEC_TSC_SCALING;
 	vmx_facts.pause_loop = vmx_facts.base[VMX_CPU2] & SECONDARY_EXEC_PAUSE_LOOP_EXITING;
 	vmx_facts.zero_len = misc & VMX_MISC_ZERO_LEN_INS;
+	vmx_read_timer(misc);
+	vmx_facts.log = vmx_can_log();
 	if (!vmx_facts.tpr_shadow)
 		vmx_facts.base[VMX_CPU] |= CPU_BASED_CR8_LOAD_EXITING |
 					   CPU_BASED_CR8_STORE_EXITING;
@@ -227,6 +253,9 @@ static void vmx_read_facts(u64 basic, struct keel_caps *caps)
 		vmx_facts.flush_l1d = false;
 	}
 
+	caps->apicv = vmx_can_apicv();
+	caps->log_writes = vmx_facts.log;
+	caps->preempt_timer = vmx_facts.preempt_timer;
 	caps->has_nrip = true;
 	caps->has_decode = true;
 	caps->nx = boot_cpu_has(X86_FEATURE_NX);

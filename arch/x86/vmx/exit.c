@@ -4,6 +4,7 @@
  */
 #include <linux/nospec.h>
 #include <uapi/asm/debugreg.h>
+#include <asm/apicdef.h>
 #include "vmx.h"
 #include "../regs.h"
 
@@ -147,6 +148,27 @@ static void vmx_decode_misconfig(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	exit->fault.access = KEEL_ACC_READ;
 }
 
+/* "Exit Qualification for APIC-Access VM Exits": the offset in the page */
+static void vmx_decode_apic_access(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	exit->fault.gpa = APIC_DEFAULT_PHYS_BASE | (exit->hw.info1 & GENMASK(11, 0));
+	exit->fault.gva_valid = false;
+	exit->fault.present = true;
+	exit->fault.access = KEEL_ACC_READ;
+}
+
+/* What was noted has been handed in. */
+static void vmx_decode_log_full(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	vmx_reblock_nmi(vcpu, exit->hw.info1);
+}
+
+/* APIC write: the offset. EOI: the vector. */
+static void vmx_decode_apic(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	exit->value = exit->hw.info1 & GENMASK(11, 0);
+}
+
 static void vmx_decode_task(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	u32 info = vmcs_read(IDT_VECTORING_INFO_FIELD);
@@ -223,6 +245,11 @@ static const struct vmx_exit_row vmx_exit_rows[] = {
 	INSN(MONITOR_INSTRUCTION, MONITOR),
 	INSN(PAUSE_INSTRUCTION, PAUSE),
 	ROW(TPR_BELOW_THRESHOLD, TPR_BELOW),
+	ROW_FN(PML_FULL, LOG_FULL, log_full),
+	ROW(PREEMPTION_TIMER, PREEMPT_TIMER),
+	ROW_FN(APIC_ACCESS, APIC_ACCESS, apic_access),
+	ROW_FN(EOI_INDUCED, EOI, apic),
+	ROW_FN(APIC_WRITE, APIC_WRITE, apic),
 	ROW(GDTR_IDTR, DESC_ACCESS),
 	ROW(LDTR_TR, DESC_ACCESS),
 	ROW_FN(EPT_VIOLATION, FAULT, fault),

@@ -150,6 +150,25 @@ static void vmx_prepare_step(struct keel_vcpu *vcpu)
 		vmx_set_shadow(vcpu, 0);
 }
 
+#define VMX_TIMER_NEVER	U32_MAX		/* minutes; what comes early is set again */
+
+/* The CPU counts down from what the VMCS holds, which stays: written again for each entry. */
+static void vmx_prepare_timer(struct vmx_vcpu *vmx)
+{
+	u64 at = vmx->vcpu.arch.exit_at_tsc, now;
+
+	if (!at) {
+		if (vmx->timer_set)
+			vmcs_write(VMX_PREEMPTION_TIMER_VALUE, VMX_TIMER_NEVER);
+		vmx->timer_set = false;
+		return;
+	}
+	now = rdtsc();
+	at = at > now ? (at - now) >> vmx_facts.preempt_shift : 0;
+	vmcs_write(VMX_PREEMPTION_TIMER_VALUE, min_t(u64, at, VMX_TIMER_NEVER));
+	vmx->timer_set = true;
+}
+
 /* Records of precise events would be written through the guest's page tables. */
 static u64 vmx_stop_pebs(void)
 {
@@ -229,6 +248,8 @@ void vmx_enter(struct keel_vcpu *vcpu)
 	vmx_flush_regs(vcpu);
 	vmx_prepare_spec_ctrl(vcpu, &vmx->args);
 	vmx->args.failed = false;
+	if (vmx_facts.preempt_timer)
+		vmx_prepare_timer(vmx);
 	pebs = vmx_stop_pebs();
 	if (vmx_facts.flush_l1d)
 		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
@@ -240,6 +261,8 @@ void vmx_enter(struct keel_vcpu *vcpu)
 	if (vmx->host_debugctl)
 		update_debugctlmsr(vmx->host_debugctl);
 	vmx_fetch_regs(vcpu);
+	if (vmx->ctl[VMX_CPU2] & SECONDARY_EXEC_ENABLE_PML)
+		vmx_hand_in_log(vmx);
 }
 
 /* A machine check hit while the guest ran: the host's handler, as if from user mode. */

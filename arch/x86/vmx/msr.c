@@ -9,6 +9,7 @@
  */
 #include <linux/bits.h>
 #include <linux/smp.h>
+#include <asm/apicdef.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/msr-index.h>
@@ -189,6 +190,39 @@ static void vmx_msr_direct(struct keel_vcpu *vcpu, u32 msr, bool read, bool writ
 	__assign_bit(MAP_WRITE + bit, map, !write);
 }
 
+/*
+ * Registers that the CPU answers from the APIC's page, as ranges. Not the ICR, whose
+ * halves are two registers there, nor the current count, nor what can only be written.
+ */
+static const struct { u8 first, last; } vmx_x2apic_reads[] = {
+	{ 0x02, 0x03 },		/* id, version */
+	{ 0x08, 0x08 },		/* TPR */
+	{ 0x0a, 0x0a },		/* PPR */
+	{ 0x0d, 0x0d },		/* LDR */
+	{ 0x0f, 0x28 },		/* SVR, ISR, TMR, IRR, ESR */
+	{ 0x32, 0x38 },		/* LVT, initial count */
+	{ 0x3e, 0x3e },		/* divide configuration */
+};
+
+/* Writes that the CPU completes: TPR, EOI, self IPI. */
+static const u8 vmx_x2apic_writes[] = { 0x08, 0x0b, 0x3f };
+
+static void vmx_msr_bitmap_x2apic(struct keel_vcpu *vcpu)
+{
+	bool on = vcpu->arch.apicv_mode == KEEL_APICV_X2APIC;
+	unsigned int i, reg;
+
+	for (reg = 0; reg < 0x100; reg++)
+		vmx_msr_direct(vcpu, APIC_BASE_MSR + reg, false, false);
+	for (i = 0; on && i < ARRAY_SIZE(vmx_x2apic_reads); i++)
+		for (reg = vmx_x2apic_reads[i].first; reg <= vmx_x2apic_reads[i].last; reg++)
+			vmx_msr_direct(vcpu, APIC_BASE_MSR + reg, true, false);
+	for (i = 0; on && i < ARRAY_SIZE(vmx_x2apic_writes); i++) {
+		reg = vmx_x2apic_writes[i];
+		vmx_msr_direct(vcpu, APIC_BASE_MSR + reg, reg == 0x08, true);
+	}
+}
+
 /* What is swapped is read directly; its writes are rare, and not to be read back at each put. */
 void vmx_msr_bitmap_update(struct keel_vcpu *vcpu)
 {
@@ -200,6 +234,7 @@ void vmx_msr_bitmap_update(struct keel_vcpu *vcpu)
 			       vmx_msr_rows[i].direct);
 	for (i = 0; i < VMX_NR_SWAPPED; i++)
 		vmx_msr_direct(vcpu, vmx_swapped_msrs[i], true, false);
+	vmx_msr_bitmap_x2apic(vcpu);
 	vmx_msr_direct(vcpu, MSR_KERNEL_GS_BASE, true, true);
 	vmx_msr_direct(vcpu, MSR_TSC_AUX, aux && boot_cpu_has(X86_FEATURE_RDTSCP), false);
 }

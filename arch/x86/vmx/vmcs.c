@@ -155,7 +155,9 @@ static void vmx_free_pages(struct vmx_vcpu *vmx)
 {
 	free_page((unsigned long)vmx->vmcs);
 	free_page((unsigned long)vmx->msr_bitmap);
-	free_page((unsigned long)vmx->vapic);
+	free_page((unsigned long)vmx->log);
+	if (!vmx->vcpu.arch.apicv_regs)
+		free_page((unsigned long)vmx->vapic);
 	vmx->vmcs = NULL;
 }
 
@@ -165,8 +167,10 @@ int vmx_vcpu_init(struct keel_vcpu *vcpu)
 
 	vmx->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vmx->msr_bitmap = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	vmx->vapic = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!vmx->vmcs || !vmx->msr_bitmap || !vmx->vapic) {
+	vmx->vapic = vcpu->arch.apicv_regs ?: (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (vmx_facts.log)
+		vmx->log = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vmx->vmcs || !vmx->msr_bitmap || !vmx->vapic || (vmx_facts.log && !vmx->log)) {
 		vmx_free_pages(vmx);
 		return -ENOMEM;
 	}
@@ -264,6 +268,7 @@ static void vmx_write_controls(struct vmx_vcpu *vmx)
 		vmcs_write(VIRTUAL_APIC_PAGE_ADDR, __pa(vmx->vapic));
 		vmcs_write(TPR_THRESHOLD, 0);
 	}
+	vmx->timer_set = true;	/* whatever it is: to be written */
 	if (vmx_facts.pause_loop) {
 		vmcs_write(PLE_GAP, VMX_SPIN_GAP);
 		vmcs_write(PLE_WINDOW, VMX_SPIN_WINDOW);
@@ -299,6 +304,8 @@ void vmx_vcpu_reset(struct keel_vcpu *vcpu, bool init)
 	vmx->host_cr4 = 0;
 	vmx->args.host_rsp = 0;
 	vmx->vapic[0x80] = 0;
+	vmx_reset_apic(vcpu);
+	vmx_reset_log(vmx);
 	vmx_write_tsc(vmx);
 	if (init)
 		return;
@@ -347,6 +354,8 @@ void vmx_update_intercepts(struct keel_vcpu *vcpu)
 	vmcs_write(EXCEPTION_BITMAP, exceptions);
 	vmx_allow_instructions(vcpu);
 	vmx_update_cr_masks(vcpu);
+	vmx_update_apic(vcpu);
+	vmx_update_log(vcpu);
 	vmx_msr_bitmap_update(vcpu);
 }
 

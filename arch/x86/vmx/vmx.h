@@ -49,7 +49,8 @@ struct vmx_vcpu {
 	struct list_head loaded_link;	/* vmx_cpu.loaded of loaded_cpu */
 	int loaded_cpu;			/* that may hold the VMCS in itself, or -1 */
 	unsigned long *msr_bitmap;
-	u8 *vapic;			/* virtual-APIC page: TPR only */
+	u8 *vapic;			/* virtual-APIC page: the APIC's own, or for TPR only */
+	u64 *log;			/* page-modification log, or NULL: the CPU has none */
 	u16 vpid;			/* 0: none left */
 	struct vmx_enter_args args;
 	u32 ctl[VMX_NR_CTLS];		/* what the VMCS holds */
@@ -61,6 +62,7 @@ struct vmx_vcpu {
 	u64 cr0_owned, cr4_owned;	/* bits the guest changes by itself */
 	u64 eptp;
 	u64 host_cr3, host_cr4;		/* what the VMCS holds */
+	bool timer_set;			/* the VMCS holds a time, not "never" */
 
 	bool guest_loaded;		/* the MSRs below are in the CPU, host holds the thread's */
 	struct vmx_host_segments host;
@@ -92,6 +94,8 @@ struct vmx_facts {
 	bool ept_ad, ept_5level, invept_single;
 	bool vpid, tpr_shadow, tsc_scaling, pause_loop, zero_len;
 	bool flush_l1d;
+	bool preempt_timer, log;
+	u8 preempt_shift;		/* TSC ticks of one of the timer's: a power of 2 */
 };
 
 extern struct vmx_facts vmx_facts;
@@ -171,11 +175,24 @@ void vmx_clear_loaded(struct vmx_cpu *vc);
 /* One control, on or off. Loaded. */
 void vmx_control(struct keel_vcpu *vcpu, enum vmx_ctl ctl, u32 bit, bool on);
 
+/* apic.c */
+bool vmx_can_apicv(void);
+void vmx_reset_apic(struct keel_vcpu *vcpu);
+void vmx_update_apic(struct keel_vcpu *vcpu);
+void vmx_set_apic_status(struct keel_vcpu *vcpu, u8 irr, u8 isr);
+void vmx_set_eoi_exits(struct keel_vcpu *vcpu, const unsigned long *vectors);
+
 /* lifecycle.c */
 void vmx_vcpu_load(struct keel_vcpu *vcpu, int cpu);
 void vmx_vcpu_put(struct keel_vcpu *vcpu);
 void vmx_enter(struct keel_vcpu *vcpu);
 void vmx_exit_irqoff(struct keel_vcpu *vcpu);
+
+/* log.c: page-modification logging */
+bool vmx_can_log(void);
+void vmx_reset_log(struct vmx_vcpu *vmx);
+void vmx_update_log(struct keel_vcpu *vcpu);
+void vmx_hand_in_log(struct vmx_vcpu *vmx);	/* after each exit, interrupts off */
 
 /* exit.c */
 void vmx_decode(struct keel_vcpu *vcpu, struct keel_exit *exit);

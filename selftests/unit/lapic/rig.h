@@ -17,7 +17,7 @@ struct rig {
 static inline void rig_init(struct rig *r, u32 id, const struct lapic_features *feat)
 {
 	memset(r, 0, sizeof(*r));
-	lapic_init(&r->a, r->page, id, 7);
+	lapic_init(&r->a, r->page, NULL, id, 7);
 	lapic_set_features(&r->a, feat);
 	lapic_reset(&r->a, LAPIC_RESET, false, false);
 }

@@ -521,6 +521,33 @@ TEST(dirty_is_told)
 	env_end();
 }
 
+TEST(clean_for_a_log)
+{
+	struct s2_range r = { .gfn = 0, .end = FRAMES_2M * 2 };
+	struct s2_leaf l;
+
+	env_start(&s2_format_ept, 4, 0);
+	map(5, 5, 1, true, NULL);
+	map(6, 6, 1, false, NULL);
+	map(FRAMES_2M, 0x80000, 2, true, NULL);
+	EXPECT_TRUE(cpu_access(5, true, NULL));
+	EXPECT_TRUE(s2_clean(&env.s2, &r));
+	EXPECT_TRUE(r.flush);
+	EXPECT_TRUE(s2_lookup(&env.s2, 5, &l));
+	EXPECT_TRUE(l.write);
+	EXPECT_FALSE(l.dirty);
+	EXPECT_FALSE(cpu_access(FRAMES_2M + 1, true, NULL));
+	EXPECT_TRUE(cpu_access(5, true, NULL));
+	EXPECT_TRUE(s2_lookup(&env.s2, 5, &l));
+	EXPECT_TRUE(l.dirty);
+
+	/* Nothing left to clean but that. */
+	r = (struct s2_range) { .gfn = 6, .end = FRAMES_2M * 2 };
+	EXPECT_TRUE(s2_clean(&env.s2, &r));
+	EXPECT_FALSE(r.flush);
+	env_end();
+}
+
 TEST(marks)
 {
 	const struct s2_format * const *f;

@@ -165,6 +165,29 @@ static void op_protect(void)
 	EXPECT_EQ(run(s2_protect, &r), any);
 }
 
+static void op_clean(void)
+{
+	unsigned int from, to, i, j, n;
+	struct s2_range r = {};
+	bool any = false;
+
+	pick(&from, &to);
+	for (i = from; i < to; i++) {
+		n = span(model[i].level ?: 1);
+		if (n == 1) {	/* also where nothing is: it is not dirty */
+			any |= model[i].dirty;
+			model[i].dirty = false;
+			continue;
+		}
+		any |= model[i].write;
+		for (j = i & ~(n - 1); j < (i & ~(n - 1)) + n; j++)
+			model[j].write = false;
+	}
+	r.gfn = BASE + from;
+	r.end = BASE + to;
+	EXPECT_EQ(run(s2_clean, &r), any);
+}
+
 static void model_age(unsigned int i)
 {
 	unsigned int n = span(model[i].level), first = i & ~(n - 1), j;
@@ -259,8 +282,10 @@ static void random_ops(const struct s2_format *fmt, unsigned int levels, u64 enc
 			op_map();
 		else if (what < 85)
 			op_access();
-		else if (what < 90)
+		else if (what < 88)
 			op_protect();
+		else if (what < 90)
+			op_clean();
 		else if (what < 96)
 			op_age();
 		else

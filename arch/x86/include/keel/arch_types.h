@@ -106,6 +106,14 @@ struct keel_pvclock {		/* pvclock.c, steal.c; the vCPU thread */
 	bool preempted;		/* the guest's flag is set */
 };
 
+/* How much of the APIC the hardware virtualizes, apicv.c. */
+enum keel_apicv_mode {
+	KEEL_APICV_NONE,	/* no such hardware, or not for this VM */
+	KEEL_APICV_EMULATED,	/* delivery alone: registers are emulated, or there is no APIC */
+	KEEL_APICV_XAPIC,
+	KEEL_APICV_X2APIC,
+};
+
 struct keel_vcpu_arch {
 	/*
 	 * Registers. regs[] holds what avail says; dirty ones are written back
@@ -174,6 +182,9 @@ struct keel_vcpu_arch {
 
 	/* irqchip/ */
 	struct keel_apic *apic;		/* NULL: userspace has the APIC */
+	enum keel_apicv_mode apicv_mode;
+	u64 exit_at_tsc;		/* host TSC at which the guest's run ends; 0: never */
+	void *apicv_regs;		/* page of registers that the hardware works on, or NULL */
 	u64 apic_base;			/* only without an in-kernel APIC */
 	bool request_irq_window;	/* userspace's, as read at KVM_RUN */
 	bool irq_window_open;		/* what kvm_run says */
@@ -199,6 +210,9 @@ struct keel_vm_arch {
 	struct keel_irqchip *irqchip;		/* (l), then constant: KERNEL only */
 	struct keel_pit_dev *pit;		/* (l), then constant */
 	struct keel_apic_map __rcu *apic_map;	/* apic_map.c */
+	bool apicv;				/* (l), then constant */
+	bool apicv_page_off;			/* (m) never again */
+	hpa_t apicv_page;			/* (l), then constant; at the APICs' address */
 	struct mutex apic_map_lock;
 	atomic_t apic_map_dirty;
 	u32 split_pins;				/* (l) routes reserved for the userspace IOAPIC */
@@ -210,6 +224,7 @@ struct keel_vm_arch {
 	unsigned long nr_mmu_pages;		/* (a) KVM_SET_NR_MMU_PAGES: stored, unused */
 
 	struct stage2 *s2;			/* mmu/, (m) */
+	bool log_writes;			/* (a) the hardware logs for some slot */
 
 	/* tsc.c: (t) tsc_lock, innermost. A generation is a set of vCPUs with one TSC. */
 	raw_spinlock_t tsc_lock;
