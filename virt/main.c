@@ -2,8 +2,6 @@
 /*
  * main.c - the module, /dev/keel and the ioctls of the system fd
  */
-#define pr_fmt(fmt) "keel: " fmt
-
 #include <linux/fs.h>
 #include <linux/kvm.h>
 #include <linux/miscdevice.h>

@@ -2,8 +2,6 @@
 /*
  * vm.c - the life of a VM
  */
-#define pr_fmt(fmt) "keel: " fmt
-
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
