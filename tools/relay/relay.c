@@ -18,6 +18,9 @@
  *   relay send SOCKET TEXT
  *	Writes TEXT and a newline to SOCKET (an emulator's monitor).
  *
+ *   relay tsc
+ *	Prints the frequency of this machine's TSC in kHz, which is the emulated one's.
+ *
  * A frame is a type, a length of two bytes, low byte first, and the payload.
  * Everything before the announcement is noise, such as a firmware's greeting.
  */
@@ -706,7 +709,8 @@ static void usage(void)
 	fprintf(stderr, "usage: relay serve CHANNEL COMMAND [ARG...]\n"
 			"       relay attach [-t] [-b BOOT] [-c COMMAND] [-s SILENCE]\n"
 			"                    [-p PID] [-r REPORT] SOCKET\n"
-			"       relay send SOCKET TEXT\n");
+			"       relay send SOCKET TEXT\n"
+			"       relay tsc\n");
 	exit(64);
 }
 
@@ -768,6 +772,43 @@ static int send_text(const char *path, const char *text)
 	return 0;
 }
 
+static uint64_t nanoseconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* The TSC and the clock at one moment: of some tries, that in which least time passed. */
+static void read_clocks(uint64_t *tsc, uint64_t *ns)
+{
+	uint64_t before, after, least = UINT64_MAX, now;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		before = nanoseconds();
+		now = __builtin_ia32_rdtsc();
+		after = nanoseconds();
+		if (after - before >= least)
+			continue;
+		least = after - before;
+		*tsc = now;
+		*ns = before + least / 2;
+	}
+}
+
+static int print_tsc(void)
+{
+	uint64_t tsc[2], ns[2];
+
+	read_clocks(&tsc[0], &ns[0]);
+	usleep(50000);
+	read_clocks(&tsc[1], &ns[1]);
+	printf("%.0f\n", (tsc[1] - tsc[0]) * 1e6 / (ns[1] - ns[0]));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc >= 4 && !strcmp(argv[1], "serve"))
@@ -776,5 +817,7 @@ int main(int argc, char **argv)
 		return attach(argc - 1, argv + 1);
 	if (argc == 4 && !strcmp(argv[1], "send"))
 		return send_text(argv[2], argv[3]);
+	if (argc == 2 && !strcmp(argv[1], "tsc"))
+		return print_tsc();
 	usage();
 }

@@ -38,10 +38,18 @@ amd_accel() {
 	echo "-accel tcg,thread=$threads"
 }
 
-# tsc=reliable: all CPUs of the emulator have one TSC, which the kernel does not trust
-# by itself; guests' clocks are then as on a machine that people have.
+# All CPUs of the emulator have one TSC, this machine's, which the kernel does not trust
+# by itself; guests' clocks are then as on a machine that people have. Its frequency is
+# told, for a busy machine's kernel measures anything. With --icount a tick is 1 ns.
+amd_tsc() {
+	local khz=1000000
+
+	[ -n "$opt_icount" ] || khz=$("$relay" tsc)
+	echo "tsc=reliable tsc_early_khz=$khz"
+}
+
 amd_append() {
-	echo "console=ttyS0 loglevel=5 panic=-1 log_buf_len=4M tsc=reliable" \
+	echo "console=ttyS0 loglevel=5 panic=-1 log_buf_len=4M $(amd_tsc)" \
 		"unknown_nmi_panic=1 rcupdate.rcu_cpu_stall_timeout=$HOST_STALL_TIMEOUT" \
 		"watchdog_thresh=$HOST_STALL_TIMEOUT $opt_append"
 }
