@@ -134,12 +134,16 @@ static void lapic_update_ppr(struct lapic *a)
 	lapic_put(a, LAPIC_PPR, lapic_class(tpr) >= isr ? tpr : isr);
 }
 
-/* PPR went down: what waits in IRR may pass now. */
+/*
+ * PPR went down: what waits in IRR may pass now. Or it is the TPR alone that holds it
+ * back from now on, and no change of the TPR may go unseen.
+ */
 static void lapic_recheck(struct lapic *a, struct lapic_effect *fx)
 {
 	lapic_update_ppr(a);
-	if (a->pir || lapic_pending(a) >= 0)
-		fx->what |= LAPIC_FX_EVENT;	/* with pir: the hardware is to be told of ISR */
+	/* With pir, the hardware is to be told of ISR in any case. */
+	if (a->pir || lapic_pending(a) >= 0 || lapic_tpr_masked(a) >= 0)
+		fx->what |= LAPIC_FX_EVENT;
 }
 
 int lapic_pending(const struct lapic *a)

@@ -105,7 +105,7 @@ struct lapic {
 #define LAPIC_FX_IPI	BIT(0)	/* send msg */
 #define LAPIC_FX_EOI	BIT(1)	/* eoi_vector left service; eoi_level, eoi_broadcast */
 #define LAPIC_FX_MAP	BIT(2)	/* the APIC's address changed */
-#define LAPIC_FX_EVENT	BIT(3)	/* something may be deliverable now */
+#define LAPIC_FX_EVENT	BIT(3)	/* something may be deliverable, now or when the TPR goes down */
 #define LAPIC_FX_LVTT	BIT(4)	/* LVT timer was written */
 #define LAPIC_FX_TMICT	BIT(5)	/* initial count was written */
 #define LAPIC_FX_TDCR	BIT(6)	/* divide configuration was written */
