@@ -83,6 +83,11 @@ static void pic_note_eoi(struct pic *pic, enum pic_chip_id id, u8 levels)
 	pic->eoi |= levels << (id * PIC_CHIP_PINS);
 }
 
+static void pic_note_opened(struct pic *pic, enum pic_chip_id id, u8 levels)
+{
+	pic->opened |= levels << (id * PIC_CHIP_PINS);
+}
+
 /* An input changes, as the edge or level circuit of its cell sees it. */
 static bool pic_drive(struct pic_chip *c, u8 bit, bool up)
 {
@@ -184,6 +189,14 @@ u16 pic_take_eoi(struct pic *pic)
 	return eoi & ~BIT(PIC_CASCADE);
 }
 
+u16 pic_take_opened(struct pic *pic)
+{
+	u16 opened = pic->opened;
+
+	pic->opened = 0;
+	return opened;
+}
+
 /*
  * ICW1 resets the chip. The edge circuits forget their requests and wait for
  * the next rise; requests that are dropped here will see no EOI, so say it now.
@@ -193,6 +206,7 @@ static void pic_icw1(struct pic *pic, enum pic_chip_id id, u8 val)
 	struct pic_chip *c = &pic->chip[id];
 
 	pic_note_eoi(pic, id, c->isr | (c->irr & ~c->elcr));
+	pic_note_opened(pic, id, 0xff);
 	c->irr &= c->elcr;
 	c->imr = 0;
 	c->isr = 0;
@@ -276,12 +290,16 @@ static void pic_command(struct pic *pic, enum pic_chip_id id, u8 val)
 		pic_ocw2(pic, id, val);
 }
 
-static void pic_data(struct pic_chip *c, u8 val)
+static void pic_data(struct pic *pic, enum pic_chip_id id, u8 val)
 {
-	if (c->icw)
+	struct pic_chip *c = &pic->chip[id];
+
+	if (c->icw) {
 		pic_icw(c, val);
-	else
-		c->imr = val;
+		return;
+	}
+	pic_note_opened(pic, id, c->imr & ~val);
+	c->imr = val;
 }
 
 /* A pin that becomes level triggered shows its line. */
@@ -300,13 +318,13 @@ void pic_write(struct pic *pic, u16 port, u8 val)
 		pic_command(pic, PIC_MASTER, val);
 		break;
 	case PIC_PORT_MASTER + 1:
-		pic_data(&pic->chip[PIC_MASTER], val);
+		pic_data(pic, PIC_MASTER, val);
 		break;
 	case PIC_PORT_SLAVE:
 		pic_command(pic, PIC_SLAVE, val);
 		break;
 	case PIC_PORT_SLAVE + 1:
-		pic_data(&pic->chip[PIC_SLAVE], val);
+		pic_data(pic, PIC_SLAVE, val);
 		break;
 	case PIC_PORT_ELCR:
 		pic_write_elcr(pic, PIC_MASTER, val);

@@ -45,6 +45,7 @@ struct pic {
 	struct pic_chip chip[PIC_NR_CHIPS];
 	u8 source[PIC_PINS];	/* who holds the pin up: bit per source */
 	u16 eoi;		/* pins whose service ended since pic_take_eoi() */
+	u16 opened;		/* pins that were unmasked since pic_take_opened() */
 };
 
 /* Power-on state: masks open, not initialised, all pins edge triggered. */
@@ -72,6 +73,9 @@ int pic_ack(struct pic *pic);
 
 /* Pins whose service ended (EOI, automatic EOI, reset) since the last call. */
 u16 pic_take_eoi(struct pic *pic);
+
+/* Pins unmasked since the last call. A reset, which opens all masks, counts for every pin. */
+u16 pic_take_opened(struct pic *pic);
 
 /*
  * One chip's state, KVM_IRQCHIP_PIC_MASTER or _SLAVE. pic_set() takes what

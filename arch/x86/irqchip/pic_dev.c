@@ -33,12 +33,23 @@ static unsigned long pic_dev_lock(struct keel_pic_dev *dev)
 	return flags;
 }
 
-/* Unlock, and tell the world what the chips did meanwhile. */
+/* A tick that waited behind a mask, or for an EOI that a reset has cut off, is stale. */
+static void pic_dev_opened(struct keel_irqchip *chip, u16 pins)
+{
+	keel_chip_opened(chip, KVM_IRQCHIP_PIC_MASTER, pins & 0xff);
+	keel_chip_opened(chip, KVM_IRQCHIP_PIC_SLAVE, pins >> PIC_CHIP_PINS);
+}
+
+/*
+ * Unlock, and tell the world what the chips did meanwhile: of opened pins first,
+ * so that the end of what a reset dropped does not bring the next tick at once.
+ */
 static void pic_dev_unlock(struct keel_irqchip *chip, unsigned long flags)
 	__releases(&chip->pic.lock)
 {
 	struct keel_pic_dev *dev = &chip->pic;
 	unsigned long eoi = pic_take_eoi(&dev->pic);
+	u16 opened = pic_take_opened(&dev->pic);
 	bool output = pic_output(&dev->pic);
 	bool rises = output && !dev->output;
 	unsigned int pin;
@@ -48,6 +59,8 @@ static void pic_dev_unlock(struct keel_irqchip *chip, unsigned long flags)
 
 	if (rises)
 		pic_dev_wake(chip->vm);
+	if (opened)
+		pic_dev_opened(chip, opened);
 	for_each_set_bit(pin, &eoi, PIC_PINS)
 		keel_chip_eoi(chip, pin < PIC_CHIP_PINS ? KVM_IRQCHIP_PIC_MASTER :
 			      KVM_IRQCHIP_PIC_SLAVE, pin % PIC_CHIP_PINS);
@@ -117,25 +130,17 @@ static int pic_dev_read(struct keel_iodev *iodev, struct keel_vcpu *vcpu, gpa_t 
 	return 0;
 }
 
-static u32 pic_dev_masked(const struct keel_pic_dev *dev)
-{
-	return dev->pic.chip[PIC_MASTER].imr;
-}
-
 static int pic_dev_write(struct keel_iodev *iodev, struct keel_vcpu *vcpu, gpa_t addr, int len,
 			 const void *val)
 {
 	struct keel_irqchip *chip = vcpu->vm->arch.irqchip;
 	unsigned long flags = pic_dev_lock(&chip->pic);
-	u32 masked = pic_dev_masked(&chip->pic);
 	const u8 *p = val;
 	int i;
 
 	for (i = 0; i < len; i++)
 		pic_write(&chip->pic.pic, addr + i, p[i]);
-	masked &= ~pic_dev_masked(&chip->pic);
 	pic_dev_unlock(chip, flags);
-	keel_chip_opened(chip, KVM_IRQCHIP_PIC_MASTER, masked);
 	return 0;
 }
 

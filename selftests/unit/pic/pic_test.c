@@ -480,6 +480,27 @@ TEST(icw1_resets)
 	EXPECT_EQ(pic_ack(&p), 0x40);	/* and no longer rotates */
 }
 
+TEST(opened_pins)
+{
+	setup();
+	pic_take_opened(&p);
+	out(M + 1, 0xff);
+	out(S + 1, 0xff);
+	EXPECT_EQ(pic_take_opened(&p), 0);
+	out(M + 1, 0xfc);
+	out(S + 1, 0x7f);
+	EXPECT_EQ(pic_take_opened(&p), 0x8003);
+	out(M + 1, 0xfc);
+	EXPECT_EQ(pic_take_opened(&p), 0);	/* they were open */
+	/* A reset forgets requests of pins that were open, too. */
+	out(S, 0x11);
+	EXPECT_EQ(pic_take_opened(&p), 0xff00);
+	out(S + 1, 0x28);			/* ICW2 to ICW4 are no masks */
+	out(S + 1, 0x02);
+	out(S + 1, 0x01);
+	EXPECT_EQ(pic_take_opened(&p), 0);
+}
+
 TEST(icw1_ends_special_mask_mode)
 {
 	setup();
