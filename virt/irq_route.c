@@ -61,12 +61,15 @@ int keel_irq_signal_msi(struct keel_vm *vm, const struct kvm_msi *msi)
 {
 	int r;
 
-	if (msi->flags || !arch_irqchip_present(vm))
+	if (msi->flags & ~KVM_MSI_VALID_DEVID || !arch_irqchip_present(vm))
 		return -EINVAL;
 	rcu_read_lock();
 	r = arch_irq_msi(vm, (u64)msi->address_hi << 32 | msi->address_lo, msi->data);
 	rcu_read_unlock();
-	return r;
+	if (r == -EINVAL)
+		return r;
+	/* Nobody there, or an APIC that is off, is the guest's doing: no error of the caller's. */
+	return r < 0 ? 0 : max(r, 1);
 }
 
 int keel_routing_pin_gsi(struct keel_vm *vm, u32 chip, u32 pin)

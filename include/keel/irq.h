@@ -49,7 +49,10 @@ struct keel_route {
  */
 int keel_irq_set(struct keel_vm *vm, enum keel_irq_source src, u32 gsi, int level);
 
-/* KVM_SIGNAL_MSI. > 0 delivered, 0 blocked by the guest; -EINVAL: flags, or no irqchip. */
+/*
+ * KVM_SIGNAL_MSI. > 0 delivered, be it to an interrupt that is pending already; 0 no APIC
+ * takes it; -EINVAL: flags, no irqchip, or an address that is none of an APIC.
+ */
 int keel_irq_signal_msi(struct keel_vm *vm, const struct kvm_msi *msi);
 
 /* The chip's guest wrote EOI for @pin: resample irqfds are told. Any context. */
