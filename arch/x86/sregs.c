@@ -48,6 +48,8 @@ static void set_interrupt(struct keel_vcpu *vcpu, const struct kvm_sregs *s)
 		vcpu->arch.irq.injected = true;
 		vcpu->arch.irq.soft = false;
 		vcpu->arch.irq.vector = i * 64 + __ffs64(s->interrupt_bitmap[i]);
+		if (!keel_apic_in_kernel(vcpu))
+			vcpu->arch.user_irq = -1;	/* get_interrupt() showed it as this one */
 		return;
 	}
 }

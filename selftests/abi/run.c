@@ -265,6 +265,33 @@ TEST(user_irq_with_irqchip)
 	EXPECT_EQ(c.run->ready_for_interrupt_injection, 1);
 }
 
+/* A VMM that puts the special registers back as they were: it is the same interrupt still. */
+TEST(user_irq_in_sregs)
+{
+	struct kvm_sregs s;
+
+	make(0, sti_spin, sti_spin_end);
+	set_idt_entry(&vm, 0x30, HANDLER);
+	set_idt_entry(&vm, 0x31, HANDLER);
+	c.run->request_interrupt_window = 1;
+	run_to(&c, KVM_EXIT_IRQ_WINDOW_OPEN);
+	EXPECT_OK(interrupt(0x30));
+	s = get_sregs(&c);
+	set_sregs(&c, &s);
+	run_to_out(&c, DONE_PORT);
+	EXPECT_EQ(get_regs(&c).rsp, STACK - 6);
+	run_to(&c, KVM_EXIT_IRQ_WINDOW_OPEN);
+	EXPECT_EQ(get_regs(&c).rsp, STACK);
+	/* Another one in its place */
+	EXPECT_OK(interrupt(0x30));
+	s.interrupt_bitmap[0] = 1UL << 0x31;
+	set_sregs(&c, &s);
+	EXPECT_EQ(get_sregs(&c).interrupt_bitmap[0], 1UL << 0x31);
+	run_to_out(&c, DONE_PORT);
+	run_to(&c, KVM_EXIT_IRQ_WINDOW_OPEN);
+	EXPECT_EQ(get_regs(&c).rsp, STACK);
+}
+
 /* As the ABI's documentation has it. */
 TEST(user_irq_again)
 {
