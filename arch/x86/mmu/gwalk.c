@@ -113,8 +113,9 @@ static u64 gwalk_reserved_pae(const struct gwalk_state *s, u64 e)
 {
 	u64 r = bits(62, s->w->maxphyaddr);
 
+	/* Bit 5 is reserved, too, but TCG of QEMU marks these entries accessed. */
 	if (s->level == 3)
-		return r | PTE_NX | bits(8, 5) | bits(2, 1);
+		return r | PTE_NX | bits(8, 6) | bits(2, 1);
 	if (!gwalk_nxe(s->w))
 		r |= PTE_NX;
 	if (s->level == 2 && (e & PTE_PS))

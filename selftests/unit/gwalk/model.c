@@ -116,7 +116,8 @@ static enum gwalk_result walk_pae(const struct gwalk *w, struct path *p, u32 *er
 	if (take(p, (w->cr3 & 0xffffffe0) + (va >> 30) * 8, 8, false))
 		return pf(w, error, false, false, false);
 	e = p->e[0];
-	if (any(e, 63, w->maxphyaddr) || any(e, 8, 5) || any(e, 2, 1))
+	/* bit 5: let pass, see gwalk.c */
+	if (any(e, 63, w->maxphyaddr) || any(e, 8, 6) || any(e, 2, 1))
 		return pf(w, error, true, true, false);
 
 	if (take(p, field(e, top, 12) + (va >> 21) % 512 * 8, 8, true))
