@@ -438,13 +438,14 @@ static inline void sidt(struct descriptor_ptr *p)
 #define LONG_TIME	20000000000ull	/* in ticks of the TSC: only a hang waits so long */
 #define SHORT_TIME	30000000ull	/* in which what must not come would have come */
 
-/* Poll with interrupts as they are. */
+/* Poll with interrupts as they are; what became true need not stay so. */
 #define WAIT(cond) ({							\
 	u64 start_ = rdtsc();						\
+	bool came_;							\
 									\
-	while (!(cond) && rdtsc() - start_ < LONG_TIME)			\
+	while (!(came_ = (cond)) && rdtsc() - start_ < LONG_TIME)	\
 		barrier();						\
-	(bool)(cond); })
+	came_; })
 
 static inline void delay(u64 ticks)
 {
