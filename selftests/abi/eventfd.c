@@ -72,6 +72,7 @@ static void make_irq_guest(uint64_t rte)
 	guest_code(&vm, HANDLER, handler, handler_end);
 	set_idt_entry(&vm, VECTOR, HANDLER);
 	set_lapic_reg(0xf0, 0x1ff);
+	set_lapic_reg(0x350, 0x10000);	/* LINT0: the GSI is an 8259's pin as well */
 	set_pin(rte);
 }
 
@@ -223,14 +224,18 @@ TEST(irqfd_resample)
 TEST(irqfd_resample_deassign_lowers)
 {
 	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
-	int fd, resamplefd;
+	int fd, resamplefd, i;
 
 	make_irq_guest(0x18000 | VECTOR);	/* level, masked */
 	fd = new_eventfd();
 	resamplefd = new_eventfd();
 	ASSERT_OK(resample_irqfd(fd, resamplefd));
 	signal_eventfd(fd);
-	ASSERT_OK(ioctl(vm.fd, KVM_GET_IRQCHIP, &chip));
+	/* kvm raises it from a worker. */
+	for (i = 0; i < 200 && !(chip.chip.ioapic.irr & 1 << PIN); i++) {
+		ASSERT_OK(ioctl(vm.fd, KVM_GET_IRQCHIP, &chip));
+		sleep_ms(10);
+	}
 	EXPECT_EQ(chip.chip.ioapic.irr & 1 << PIN, 1 << PIN);
 	ASSERT_OK(irqfd(fd, GSI, KVM_IRQFD_FLAG_DEASSIGN));
 	ASSERT_OK(ioctl(vm.fd, KVM_GET_IRQCHIP, &chip));
@@ -258,8 +263,9 @@ TEST(ioeventfd_errors)
 
 	make_vm(&vm, 0);
 	fd = new_eventfd();
-	EXPECT_ERR(ioeventfd(HOLE, 4, fd, 0x10, 0), EINVAL);
-	EXPECT_ERR(ioeventfd(HOLE, 4, fd, ~0U, 0), EINVAL);
+	/* The bits between the flags of x86 and these are other architectures'. */
+	EXPECT_ERR(ioeventfd(HOLE, 4, fd, 0x20, 0), EINVAL);
+	EXPECT_ERR(ioeventfd(HOLE, 4, fd, 1U << 31, 0), EINVAL);
 	EXPECT_ERR(ioeventfd(HOLE, 3, fd, 0, 0), EINVAL);
 	EXPECT_ERR(ioeventfd(HOLE, 16, fd, 0, 0), EINVAL);
 	EXPECT_ERR(ioeventfd(HOLE, ~0U, fd, 0, 0), EINVAL);
@@ -519,11 +525,14 @@ TEST(coalesced_edges)
 	run_to_out(&c, DONE_PORT);
 }
 
-/* A full ring: the write is userspace's, nothing is lost. */
+/*
+ * A full ring: the write is userspace's, nothing is lost. How full is full: kvm leaves
+ * half of the ring unused when first is 0, by an overflow in its arithmetic.
+ */
 TEST(coalesced_full)
 {
 	struct kvm_coalesced_mmio_ring *r;
-	unsigned int max = (PAGE - sizeof(*r)) / sizeof(r->coalesced_mmio[0]), n = 0;
+	unsigned int max = (PAGE - sizeof(*r)) / sizeof(r->coalesced_mmio[0]), n = 0, entries;
 
 	make_guest(&vm, &c, 0, mmio_writes, mmio_writes_end);
 	start_long(&c, CODE);
@@ -532,13 +541,19 @@ TEST(coalesced_full)
 	do {
 		ASSERT_EQ(run_vcpu(&c), 0);
 	} while (c.run->exit_reason == KVM_EXIT_IO && ++n < 100);
-	EXPECT_EQ(c.run->exit_reason, KVM_EXIT_MMIO);
-	EXPECT_EQ(n, (max - 1) / 5);
-	EXPECT_EQ((r->last + 1) % max, r->first);
-	r->first = r->last;		/* userspace has emptied it */
-	for (n = 0; n < 3; n++)
+	ASSERT_EQ(c.run->exit_reason, KVM_EXIT_MMIO);
+	EXPECT_EQ(r->first, 0);
+	entries = r->last;
+	if (!abi_on_kvm())
+		EXPECT_EQ(entries, max - 1);
+	EXPECT_EQ(n, entries / 5);		/* five writes before each OUT */
+	r->first = r->last;			/* userspace has emptied it */
+	for (n += 3; entries + 1 < n * 5; ) {
 		run_to_out(&c, DONE_PORT);
-	EXPECT_GT((r->last + max - r->first) % max, 10);
+		entries += (r->last + max - r->first) % max;
+		r->first = r->last;
+	}
+	EXPECT_EQ(entries + 1, n * 5);		/* the one is userspace's */
 }
 
 /* Indices that userspace spoils: no harm to the host, and no write is lost. */

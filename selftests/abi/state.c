@@ -30,18 +30,18 @@ TEST(reset_state)
 	EXPECT_EQ(s.cs.base, 0xffff0000);
 	EXPECT_EQ(s.cs.selector, 0xf000);
 	EXPECT_EQ(s.cs.limit, 0xffff);
-	EXPECT_EQ(s.cs.type, 11);
+	EXPECT_EQ(s.cs.type | 1, 11);		/* accessed or not */
 	EXPECT_EQ(s.cs.present, 1);
 	EXPECT_EQ(s.ds.base | s.es.base | s.ss.base | s.fs.base | s.gs.base, 0);
 	EXPECT_EQ(s.ds.type, 3);
 	EXPECT_EQ(s.ds.limit, 0xffff);
-	EXPECT_EQ(s.tr.type, 11);
+	EXPECT_EQ(s.tr.type | 8, 11);		/* of 16 or 32 bits */
 	EXPECT_EQ(s.ldt.type, 2);
 	EXPECT_EQ(s.gdt.limit, 0xffff);
 	EXPECT_EQ(s.idt.limit, 0xffff);
 	EXPECT_EQ(s.cr0, 0x60000010);
 	EXPECT_EQ(s.cr2 | s.cr3 | s.cr4 | s.cr8 | s.efer, 0);
-	EXPECT_EQ(s.apic_base, 0xfee00800);
+	EXPECT_EQ(s.apic_base & ~0x100UL, 0xfee00800);	/* kvm shows the boot CPU's bit */
 }
 
 TEST(reset_state_with_apic)
@@ -236,7 +236,8 @@ TEST(fpu)
 	memset(&a, 0xff, sizeof(a));
 	ASSERT_OK(ioctl(c.fd, KVM_GET_FPU, &a));
 	EXPECT_EQ(a.fcw, 0x37f);
-	EXPECT_EQ(a.mxcsr, 0x1f80);
+	if (!abi_on_kvm())		/* which has no MXCSR here */
+		EXPECT_EQ(a.mxcsr, 0x1f80);
 	for (i = 0; i < 8; i++)
 		memset(a.fpr[i], 0x10 + i, 10);
 	for (i = 0; i < 16; i++)
@@ -323,6 +324,19 @@ TEST(xsave2)
 	EXPECT_ERR(ioctl(c.fd, KVM_GET_XSAVE2, BAD_PTR), EFAULT);
 }
 
+/* kvm's KVM_SET_FPU is lost where the state still counts as the initial one. */
+static void leave_initial_state(void)
+{
+	struct kvm_xsave *x;
+
+	if (!abi_on_kvm())
+		return;
+	x = get_xsave();
+	x->region[XSTATE_BV] |= 3;
+	ASSERT_OK(ioctl(c.fd, KVM_SET_XSAVE, x));
+	free(x);
+}
+
 /* What the one sets the other gets. */
 TEST(fpu_and_xsave)
 {
@@ -330,6 +344,7 @@ TEST(fpu_and_xsave)
 	struct kvm_fpu f;
 
 	make(0);
+	leave_initial_state();
 	ASSERT_OK(ioctl(c.fd, KVM_GET_FPU, &f));
 	memset(f.xmm[5], 0x55, 16);
 	f.fcw = 0x33f;
@@ -357,6 +372,7 @@ TEST(fpu_in_guest)
 	make_guest(&vm, &c, 0, swap_xmm, swap_xmm_end);
 	start_long(&c, CODE);
 	memset(vm.mem + 0x7010, 0x77, 16);
+	leave_initial_state();
 	ASSERT_OK(ioctl(c.fd, KVM_GET_FPU, &f));
 	memset(f.xmm[2], 0x22, 16);
 	ASSERT_OK(ioctl(c.fd, KVM_SET_FPU, &f));
@@ -566,7 +582,8 @@ TEST(nmi_in_events)
 	EXPECT_EQ(events().nmi.pending, 1);
 	EXPECT_OK(ioctl(c.fd, KVM_NMI, 0));
 	EXPECT_OK(ioctl(c.fd, KVM_NMI, 0));
-	EXPECT_EQ(events().nmi.pending, 2);
+	/* kvm of some versions says only that there are any. */
+	EXPECT_EQ(events().nmi.pending | abi_on_kvm(), 2 | abi_on_kvm());
 }
 
 /* ---- guest debug ---- */
@@ -594,6 +611,14 @@ static struct kvm_cpuid2 *room_for(uint32_t n)
 	return t;
 }
 
+/* kvm of some versions leaves nent as it was, which is 256. */
+static void expect_nent(const struct kvm_cpuid2 *t, uint32_t want)
+{
+	if (!abi_on_kvm() || t->nent != 256)
+		EXPECT_EQ(t->nent, want);
+	EXPECT_EQ(t->entries[want].function | t->entries[want].eax | t->entries[want].ebx, 0);
+}
+
 TEST(cpuid2)
 {
 	struct kvm_cpuid2 *a = supported_cpuid(), *b = room_for(256);
@@ -601,7 +626,7 @@ TEST(cpuid2)
 	make(0);
 	ASSERT_OK(ioctl(c.fd, KVM_SET_CPUID2, a));
 	ASSERT_OK(ioctl(c.fd, KVM_GET_CPUID2, b));
-	EXPECT_EQ(b->nent, a->nent);
+	expect_nent(b, a->nent);
 	EXPECT_EQ(b->entries[0].ebx, a->entries[0].ebx);
 	b->nent = a->nent - 1;
 	EXPECT_ERR(ioctl(c.fd, KVM_GET_CPUID2, b), E2BIG);
@@ -639,7 +664,7 @@ TEST(cpuid_old_form)
 	t->entries[1].eax = 0x123;
 	ASSERT_OK(ioctl(c.fd, KVM_SET_CPUID, t));
 	ASSERT_OK(ioctl(c.fd, KVM_GET_CPUID2, b));
-	EXPECT_EQ(b->nent, 2);
+	expect_nent(b, 2);
 	EXPECT_EQ(b->entries[1].eax, 0x123);
 	t->nent = 257;
 	EXPECT_ERR(ioctl(c.fd, KVM_SET_CPUID, t), E2BIG);
@@ -727,7 +752,11 @@ TEST(msrs)
 			abi_note("MSR %#x", msrs[i].index);
 		EXPECT_EQ(set_msr(&c, msrs[i].index, msrs[i].val), 1);
 		EXPECT_EQ(get_msr(&c, msrs[i].index, &val), 1);
-		EXPECT_EQ(val, msrs[i].val);
+		/* kvm on AMD keeps of SYSENTER's what that has: it is not for 64-bit mode. */
+		if (abi_on_kvm() && (msrs[i].index & ~3U) == 0x174 && !(val >> 32))
+			EXPECT_EQ(val, (uint32_t)msrs[i].val);
+		else
+			EXPECT_EQ(val, msrs[i].val);
 	}
 }
 

@@ -459,7 +459,8 @@ TEST(tsc_khz)
 	EXPECT_EQ(ioctl(c.fd, KVM_GET_TSC_KHZ, 0), khz);
 	if (!cap(KVM_CAP_TSC_CONTROL)) {
 		EXPECT_ERR(ioctl(c.fd, KVM_SET_TSC_KHZ, khz / 2), EINVAL);
-		EXPECT_EQ(ioctl(c.fd, KVM_GET_TSC_KHZ, 0), khz);
+		if (!abi_on_kvm())	/* which shows what it has refused */
+			EXPECT_EQ(ioctl(c.fd, KVM_GET_TSC_KHZ, 0), khz);
 	}
 }
 
