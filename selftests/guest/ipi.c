@@ -335,15 +335,15 @@ static void shoot(u64 count)
 	irq_disable();
 }
 
-/* All at all others at the same time */
+/* All at all others at the same time; each shot may wait for a CPU that does not run */
 static void t_cross_fire(void)
 {
-	unsigned int i;
+	unsigned int count = option("full") ? 300 : 60, i;
 
 	begin();
 	for (i = 1; i < n; i++)
-		on_cpu(i, shoot, 300);
-	shoot(300);
+		on_cpu(i, shoot, count);
+	shoot(count);
 	irq_enable();
 	for (i = 1; i < n; i++)
 		wait_cpu(i);
@@ -364,10 +364,13 @@ static void t_restart(void)
 	delay(10000000);
 	EXPECT_EQ(cpus[2].online, before);
 	begin();
-	apic_ipi(2, APIC_FIXED | VEC);		/* not while it waits for SIPI */
-	apic_ipi(2, APIC_NMI);
+	/*
+	 * Not while it waits for SIPI. An NMI would be held until it starts, and find
+	 * nothing at the vector of real mode.
+	 */
+	apic_ipi(2, APIC_FIXED | VEC);
 	delay(10000000);
-	EXPECT_EQ(got[2] + nmis[2], 0);
+	EXPECT_EQ(got[2], 0);
 	apic_ipi(2, APIC_SIPI | TRAMPOLINE >> 12);
 	cpu_wait_online(2, before + 1);
 	on_cpu(2, look, 0);

@@ -160,8 +160,9 @@ static void on_irq(struct regs *r)
 
 static void timer_irq(bool on)
 {
-	hits = 0;
+	outb(0x43, 0x30);		/* no tick from before: it waits for a count */
 	pic_init();
+	hits = 0;
 	on_vector(PIC_BASE, on_irq);
 	apic_write(APIC_LVT_LINT0, on ? 0x700 : APIC_MASKED);
 	pic_mask(on ? 0xfffe : 0xffff);
