@@ -246,13 +246,21 @@ static void change_ids(struct keel_vm *vm, const struct slot_change *c)
 		vm->slots.nr_pages -= c->old->npages;
 }
 
-/* A log goes on where the slot is moved to: nobody writes the old one any more. */
+/*
+ * A log goes on where the slot is moved to: nobody writes the old one any more. But what
+ * the hardware had noted of the old place may have found no slot there: all is dirty.
+ */
 static void keep_dirty(const struct keel_memslot *old, struct keel_memslot *new)
 {
 	unsigned long bit;
 
 	if (!old->dirty || !new->dirty)
 		return;
+	if (old->base != new->base) {
+		for (bit = 0; bit < new->npages; bit++)
+			set_bit(bit, new->dirty);
+		return;
+	}
 	for_each_set_bit(bit, old->dirty, old->npages)
 		set_bit(bit, new->dirty);
 }

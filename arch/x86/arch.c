@@ -59,20 +59,36 @@ static void keel_cpu_off(void *unused)
 	keel_backend->cpu_disable();
 }
 
+void keel_cpu_unusable(struct keel_vcpu *vcpu)
+{
+	keel_vm_kill(vcpu->vm, "virtualization is switched off on its CPU");
+}
+
 /*
- * Hotplug callbacks, interrupts off on the CPU that comes or goes. A CPU that cannot
- * be switched on stays out of use: entry there fails, the others go on.
+ * Hotplug callbacks on the CPU that comes or goes; kernels differ in whether interrupts
+ * are off. A CPU that cannot be switched on does not come, or, where the kernel does not
+ * ask, is out of use: a VM that comes there ends, the others go on.
  */
 static int keel_cpu_starting(unsigned int cpu)
 {
-	if (keel_backend->cpu_enable())
+	unsigned long flags;
+	int r;
+
+	local_irq_save(flags);
+	r = keel_backend->cpu_enable();
+	local_irq_restore(flags);
+	if (r)
 		pr_err_ratelimited("CPU %u: virtualization is in use by another hypervisor\n", cpu);
-	return 0;
+	return KEEL_CPUHP_MAY_FAIL ? r : 0;
 }
 
 static int keel_cpu_dying(unsigned int cpu)
 {
+	unsigned long flags;
+
+	local_irq_save(flags);
 	keel_backend->cpu_disable();
+	local_irq_restore(flags);
 	return 0;
 }
 

@@ -196,6 +196,8 @@ KEEL_BACKEND_OPS(KEEL_DECLARE_OP)
  * cleared. Interrupts on or off. mmu/slots.c
  */
 void keel_log_writes(struct keel_vcpu *vcpu, const u64 *gpa, unsigned int n);
+/* The extension is off on this CPU, so @vcpu's state cannot be kept: its VM ends. Any context. */
+void keel_cpu_unusable(struct keel_vcpu *vcpu);
 /* An event was being delivered when the exit came: it goes first next time. event.c */
 void keel_event_requeue(struct keel_vcpu *vcpu, const struct keel_event *ev);
 /*

@@ -87,13 +87,17 @@ static struct keel_vm *next_vm(struct keel_vm *vm)
 	return next;
 }
 
+/* The guest is told; and its timer counts in a TSC that may have started anew. */
 static void tell_paused(struct keel_vm *vm)
 {
 	struct keel_vcpu *vcpu;
 	unsigned int i;
 
-	keel_for_each_vcpu(i, vcpu, vm)
+	keel_for_each_vcpu(i, vcpu, vm) {
 		WRITE_ONCE(vcpu->arch.clock.stopped, true);
+		keel_vcpu_request(vcpu, KEEL_REQ_MIGRATE_TIMER);
+		keel_vcpu_kick(vcpu);
+	}
 }
 
 static void revise_all(struct work_struct *work)

@@ -3,6 +3,7 @@
  * exit.c - one table from the kind of exit to what is done about it
  */
 #include <linux/printk.h>
+#include <asm/cpu.h>
 #include <asm/trapnr.h>
 #include <linux/sched.h>
 #include "backend.h"
@@ -84,8 +85,31 @@ static int keel_exit_entry_failed(struct keel_vcpu *vcpu, struct keel_exit *exit
 	return KEEL_TO_USER;
 }
 
+/*
+ * Alignment checks that the guest asked for are its own. Else it is a lock across two
+ * cache lines, for which the host has its own policy.
+ */
+static int keel_exit_ac(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	bool asked = keel_op(get_cpl)(vcpu) == 3 && (keel_cr0(vcpu) & X86_CR0_AM) &&
+		     (keel_op(get_rflags)(vcpu) & X86_EFLAGS_AC);
+
+	if (asked || !boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT)) {
+		keel_queue_exception_error(vcpu, X86_TRAP_AC, exit->exc.error);
+		return KEEL_RESUME;
+	}
+	if (handle_guest_split_lock(keel_rip(vcpu)))
+		return KEEL_RESUME;
+	vcpu->run->exit_reason = KVM_EXIT_EXCEPTION;
+	vcpu->run->ex.exception = X86_TRAP_AC;
+	vcpu->run->ex.error_code = exit->exc.error;
+	return KEEL_TO_USER;
+}
+
 static int keel_exit_exception(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
+	if (exit->exc.vector == X86_TRAP_AC)
+		return keel_exit_ac(vcpu, exit);
 	if (exit->exc.vector == X86_TRAP_DB || exit->exc.vector == X86_TRAP_BP)
 		return keel_db_exit(vcpu, exit);
 	if (exit->exc.has_error)

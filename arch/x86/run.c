@@ -214,6 +214,7 @@ static int keel_turn(struct keel_vcpu *vcpu)
 			return r;
 		if (keel_user_wants_window(vcpu)) {
 			vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+			keel_vcpu_request(vcpu, KEEL_REQ_EVENT);	/* what else there is */
 			return KEEL_TO_USER;
 		}
 		r = keel_events_inject(vcpu);

@@ -113,8 +113,27 @@ static inline bool keel_compat_has_cmpxchg128(void)
 /* The CPU hotplug state that kvm claims, too: who holds it holds the machine's virtualization. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
 #define KEEL_CPUHP_STATE	CPUHP_AP_KVM_ONLINE
+#define KEEL_CPUHP_MAY_FAIL	true
 #else
 #define KEEL_CPUHP_STATE	CPUHP_AP_KVM_STARTING
+#define KEEL_CPUHP_MAY_FAIL	false
+#endif
+
+/* Is the kernel's event delivery by FRED? */
+static inline bool keel_compat_has_fred(void)
+{
+#ifdef X86_FEATURE_FRED
+	return cpu_feature_enabled(X86_FEATURE_FRED);
+#else
+	return false;
+#endif
+}
+
+/* The key that asks for VERW before an entry on CPUs that do not need it elsewhere. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define keel_compat_stale_data_clear	cpu_buf_vm_clear
+#else
+#define keel_compat_stale_data_clear	mmio_stale_data_clear
 #endif
 
 /*

@@ -146,11 +146,17 @@ static void lapic_recheck(struct lapic *a, struct lapic_effect *fx)
 		fx->what |= LAPIC_FX_EVENT;
 }
 
+/* With pir the hardware sets bits in IRR, too. */
+static bool lapic_irr_empty(const struct lapic *a)
+{
+	return !a->pir && !READ_ONCE(a->irr_pending);
+}
+
 int lapic_pending(const struct lapic *a)
 {
 	int vector;
 
-	if (!READ_ONCE(a->irr_pending) || lapic_mode(a) == LAPIC_OFF)
+	if (lapic_irr_empty(a) || lapic_mode(a) == LAPIC_OFF)
 		return -1;
 	vector = lapic_highest(a, LAPIC_IRR);
 	if (vector < 0 || lapic_class(vector) <= lapic_class(lapic_get(a, LAPIC_PPR)))
@@ -162,7 +168,7 @@ int lapic_tpr_masked(const struct lapic *a)
 {
 	int vector, top = lapic_isr_top(a);
 
-	if (!READ_ONCE(a->irr_pending) || lapic_mode(a) == LAPIC_OFF)
+	if (lapic_irr_empty(a) || lapic_mode(a) == LAPIC_OFF)
 		return -1;
 	vector = lapic_highest(a, LAPIC_IRR);
 	if (vector < 0 || lapic_class(vector) > lapic_class(lapic_get(a, LAPIC_TPR)))

@@ -267,8 +267,8 @@ static int fault_unmark(struct keel_vcpu *vcpu, gfn_t gfn)
 static bool fault_map_apic(struct fault *f)
 {
 	struct s2_map m = {
-		.gfn = f->gfn, .level = 1, .write = true, .host_write = true, .dirty = true,
-		.cache = f->vcpu,
+		.gfn = f->gfn, .level = 1, .write = true, .exec = true, .host_write = true,
+		.dirty = true, .cache = f->vcpu,
 	};
 	struct keel_vm *vm = f->vcpu->vm;
 

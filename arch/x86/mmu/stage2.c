@@ -232,10 +232,12 @@ bool s2_protect(struct stage2 *s2, struct s2_range *r)
 /* The log has 4 KiB granules: a larger leaf is to be split at its next write. */
 static bool s2_clean_entry(struct s2_walk *w, u64 *pte, u64 e)
 {
+	u64 take = w->s2->fmt->dirty;
+
 	if (w->level > 1)
-		return s2_protect_entry(w, pte, e);
-	if (s2_is_leaf(w->s2, e, 1) && (e & w->s2->fmt->dirty)) {
-		s2_change(pte, w->s2->fmt->dirty, 0);
+		take |= w->s2->fmt->write;	/* its parts must not be dirty, either */
+	if (s2_is_leaf(w->s2, e, w->level) && (e & take)) {
+		s2_change(pte, take, 0);
 		w->r->flush = true;
 	}
 	return true;

@@ -81,6 +81,7 @@ static const struct vmx_ctl_row {
 	BIT_ROW(CPU2, ALWAYS, SECONDARY_EXEC_WBINVD_EXITING),
 	BIT_ROW(CPU2, ALWAYS, SECONDARY_EXEC_PAUSE_LOOP_EXITING),
 	BIT_ROW(CPU2, ALWAYS, SECONDARY_EXEC_TSC_SCALING),
+	BIT_ROW(CPU2, ALWAYS, SECONDARY_EXEC_ENCLS_EXITING),
 
 	BIT_ROW(EXIT, NEEDED, VM_EXIT_HOST_ADDR_SPACE_SIZE),
 	BIT_ROW(EXIT, NEEDED, VM_EXIT_SAVE_DEBUG_CONTROLS),
@@ -155,6 +156,10 @@ static int vmx_check_firmware(void)
 {
 	u64 ctl;
 
+	if (keel_compat_has_fred()) {
+		pr_err("this kernel delivers events by FRED, which Keel does not know on Intel yet: boot it with fred=off\n");
+		return -EOPNOTSUPP;
+	}
 	if (rdmsrl_safe(MSR_IA32_FEAT_CTL, &ctl))
 		return 0;
 	if ((ctl & FEAT_CTL_LOCKED) && !(ctl & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)) {

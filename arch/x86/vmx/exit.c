@@ -69,6 +69,8 @@ static void vmx_keep_step(struct keel_vcpu *vcpu)
 {
 	u64 pending;
 
+	if (vcpu->arch.guest_debug & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
+		return;		/* the step is the debugger's */
 	if (!(vmx_get_rflags(vcpu) & X86_EFLAGS_TF) || !vmx_get_shadow(vcpu))
 		return;
 	pending = vmcs_read(GUEST_PENDING_DBG_EXCEPTIONS);

@@ -164,7 +164,7 @@ void vmx_update_cr8(struct keel_vcpu *vcpu, u8 tpr, int irr)
 {
 	u32 threshold = 0;
 
-	if (!vmx_facts.tpr_shadow)
+	if (!(to_vmx(vcpu)->ctl[VMX_CPU] & CPU_BASED_TPR_SHADOW))
 		return;	/* each access to CR8 exits */
 	if (irr >= 0 && (tpr >> 4) >= (irr >> 4))
 		threshold = irr >> 4;

@@ -13,6 +13,7 @@
 #include <asm/ptrace.h>
 #include <asm/segment.h>
 #include <asm/spec-ctrl.h>
+#include <keel/compat.h>
 #include "vmx.h"
 #include "../guest_context.h"
 #include "../regs.h"
@@ -79,7 +80,6 @@ static void vmx_load_guest(struct keel_vcpu *vcpu)
 
 	vmx_save_segments(&vmx->host);
 	vmcs_write(HOST_FS_BASE, vmx->host.fs_base);
-	vmx->host_debugctl = get_debugctlmsr();
 	vmx_swap_to_guest(vcpu);
 	vmx->guest_loaded = true;
 }
@@ -136,8 +136,10 @@ static void vmx_prepare_spec_ctrl(struct keel_vcpu *vcpu, struct vmx_enter_args 
 {
 	args->guest_spec_ctrl = vcpu->arch.spec_ctrl;
 	args->host_spec_ctrl = this_cpu_read(x86_spec_ctrl_current);
+	/* IBRS protects the kernel only from what ran before it was written, so write it anyway. */
 	args->swap_spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) &&
-			       args->guest_spec_ctrl != args->host_spec_ctrl;
+			       (args->guest_spec_ctrl != args->host_spec_ctrl ||
+				cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS));
 }
 
 /*
@@ -184,7 +186,7 @@ static u64 vmx_stop_pebs(void)
 
 static bool vmx_is_nmi(const struct vmx_vcpu *vmx)
 {
-	return vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI &&
+	return (u16)vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI &&
 	       (vmx->exit_intr & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR;
 }
 
@@ -198,13 +200,15 @@ static noinstr void vmx_enter_noinstr(struct keel_vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	keel_guest_state_enter();
+	if (static_branch_unlikely(&keel_compat_stale_data_clear))
+		x86_clear_cpu_buffers();
 	if (vcpu->arch.cr2 != native_read_cr2())
 		native_write_cr2(vcpu->arch.cr2);
 	vmx_enter_guest(&vmx->args);
 	vcpu->arch.cr2 = native_read_cr2();
 	if (!vmx->args.failed) {
 		vmx->exit_reason = vmcs_read(VM_EXIT_REASON);
-		if (vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI)
+		if ((u16)vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI)
 			vmx->exit_intr = vmcs_read(VM_EXIT_INTR_INFO);
 		if (vmx_is_nmi(vmx))
 			asm volatile("int $2");
@@ -216,12 +220,17 @@ static void vmx_fetch_regs(struct keel_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
-	if (vmx->args.failed)
+	if (vmx->args.failed) {
+		/* Perhaps nothing that was to be written before has been. */
+		vmx->args.host_rsp = 0;
+		vmx->host_cr3 = 0;
+		vmx->host_cr4 = 0;
 		return;
+	}
 	vmx->args.launched = true;
 	vmx->rflags_valid = false;
 	vcpu->arch.avail = ~VMX_UNREAD;
-	if (vmx_facts.tpr_shadow)
+	if (vmx->ctl[VMX_CPU] & CPU_BASED_TPR_SHADOW)
 		vcpu->arch.cr8 = vmx->vapic[0x80] >> 4;
 }
 
@@ -238,7 +247,7 @@ static void vmx_check_args(void)
 void vmx_enter(struct keel_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	u64 pebs;
+	u64 pebs, debugctl;
 
 	vmx_check_args();
 	if (!vmx->guest_loaded)
@@ -251,6 +260,7 @@ void vmx_enter(struct keel_vcpu *vcpu)
 	if (vmx_facts.preempt_timer)
 		vmx_prepare_timer(vmx);
 	pebs = vmx_stop_pebs();
+	debugctl = get_debugctlmsr();	/* now: perf changes it by IPI */
 	if (vmx_facts.flush_l1d)
 		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 
@@ -258,8 +268,8 @@ void vmx_enter(struct keel_vcpu *vcpu)
 
 	if (pebs)
 		wrmsrl(MSR_IA32_PEBS_ENABLE, pebs);
-	if (vmx->host_debugctl)
-		update_debugctlmsr(vmx->host_debugctl);
+	if (debugctl)
+		update_debugctlmsr(debugctl);
 	vmx_fetch_regs(vcpu);
 	if (vmx->ctl[VMX_CPU2] & SECONDARY_EXEC_ENABLE_PML)
 		vmx_hand_in_log(vmx);
@@ -276,7 +286,7 @@ static void vmx_host_machine_check(void)
 void vmx_exit_irqoff(struct keel_vcpu *vcpu)
 {
 	const struct vmx_vcpu *vmx = to_vmx(vcpu);
-	bool exception = vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI;
+	bool exception = (u16)vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI;
 
 	if (vmx->args.failed)
 		return;

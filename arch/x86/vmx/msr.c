@@ -75,7 +75,8 @@ void vmx_swap_to_guest(struct keel_vcpu *vcpu)
 
 	vmx_swap(vc->swapped, vmx->swapped);
 	wrmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
-	if (boot_cpu_has(X86_FEATURE_RDTSCP) && vcpu->arch.tsc_aux != vc->tsc_aux)
+	vmx->aux_loaded = boot_cpu_has(X86_FEATURE_RDTSCP) && vcpu->arch.tsc_aux != vc->tsc_aux;
+	if (vmx->aux_loaded)
 		wrmsrl(MSR_TSC_AUX, vcpu->arch.tsc_aux);
 }
 
@@ -87,8 +88,9 @@ void vmx_swap_to_host(struct keel_vcpu *vcpu)
 
 	vmx_swap(vmx->swapped, vc->swapped);
 	rdmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
-	if (boot_cpu_has(X86_FEATURE_RDTSCP) && vcpu->arch.tsc_aux != vc->tsc_aux)
+	if (vmx->aux_loaded)
 		wrmsrl(MSR_TSC_AUX, vc->tsc_aux);
+	vmx->aux_loaded = false;
 }
 
 /* Where the guest's value is kept while it is not in the CPU; NULL: not one of these. */
@@ -127,8 +129,10 @@ static void vmx_set_kept(struct keel_vcpu *vcpu, u32 msr, u64 *kept, u64 val)
 	preempt_disable();
 	*kept = val;
 	if (to_vmx(vcpu)->guest_loaded && msr != MSR_CSTAR &&
-	    (msr != MSR_TSC_AUX || boot_cpu_has(X86_FEATURE_RDTSCP)))
+	    (msr != MSR_TSC_AUX || boot_cpu_has(X86_FEATURE_RDTSCP))) {
 		wrmsrl(msr, val);
+		to_vmx(vcpu)->aux_loaded |= msr == MSR_TSC_AUX;
+	}
 	preempt_enable();
 }
 
@@ -157,6 +161,8 @@ int vmx_set_msr(struct keel_vcpu *vcpu, u32 msr, u64 val)
 
 	if (!field && !kept)
 		return -ENOENT;
+	if (msr == MSR_SYSCALL_MASK)
+		val = (u32)val;
 	if (kept)
 		vmx_set_kept(vcpu, msr, kept, val);
 	else

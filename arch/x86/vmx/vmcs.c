@@ -78,10 +78,8 @@ static void vmx_clear_here(void *data)
 
 void vmx_clear_loaded(struct vmx_cpu *vc)
 {
-	struct vmx_vcpu *vmx, *next;
-
-	list_for_each_entry_safe(vmx, next, &vc->loaded, loaded_link)
-		vmx_clear_one(vmx, vc);
+	while (!list_empty(&vc->loaded))
+		vmx_clear_one(list_first_entry(&vc->loaded, struct vmx_vcpu, loaded_link), vc);
 }
 
 /* Out of whichever CPU. One that went offline has cleared it itself. */
@@ -99,6 +97,8 @@ static void vmx_take(struct vmx_vcpu *vmx, struct vmx_cpu *vc, int cpu)
 
 	vmx_clear(vmx);
 	local_irq_save(flags);
+	/* Also before the first time: only VMCLEAR makes a VMCS of a page. */
+	vmx_vmclear(vmx->vmcs_pa);
 	smp_rmb();	/* loaded_cpu, before the list: pairs with vmx_clear_one() */
 	list_add(&vmx->loaded_link, &vc->loaded);
 	vmx->loaded_cpu = cpu;
@@ -125,6 +125,10 @@ void vmx_load_vmcs(struct vmx_vcpu *vmx, int cpu)
 	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
 	bool moved = vmx->loaded_cpu != cpu;
 
+	if (unlikely(!READ_ONCE(vc->enabled))) {
+		keel_cpu_unusable(&vmx->vcpu);
+		return;
+	}
 	if (moved)
 		vmx_take(vmx, vc, cpu);
 	if (vc->current_vmcs != vmx->vmcs) {
@@ -257,6 +261,11 @@ static void vmx_write_controls(struct vmx_vcpu *vmx)
 
 	for (i = 0; i < VMX_NR_CTLS; i++) {
 		vmx->ctl[i] = vmx_facts.base[i];
+		/* Userspace's APIC hears of every CR8. */
+		if (i == VMX_CPU && !vmx->vcpu.arch.apic) {
+			vmx->ctl[i] &= ~CPU_BASED_TPR_SHADOW;
+			vmx->ctl[i] |= CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING;
+		}
 		if (i == VMX_CPU2 && vmx->vpid)
 			vmx->ctl[i] |= SECONDARY_EXEC_ENABLE_VPID;
 		vmcs_write(vmx_ctl_fields[i], vmx->ctl[i]);
@@ -273,6 +282,8 @@ static void vmx_write_controls(struct vmx_vcpu *vmx)
 		vmcs_write(PLE_GAP, VMX_SPIN_GAP);
 		vmcs_write(PLE_WINDOW, VMX_SPIN_WINDOW);
 	}
+	if (vmx_facts.can[VMX_CPU2] & SECONDARY_EXEC_ENCLS_EXITING)
+		vmcs_write(ENCLS_EXITING_BITMAP, ~0ULL);
 	if (vmx_facts.can[VMX_CPU2] & SECONDARY_EXEC_XSAVES)
 		vmcs_write(XSS_EXIT_BITMAP, 0);
 }

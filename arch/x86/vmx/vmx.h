@@ -66,8 +66,8 @@ struct vmx_vcpu {
 
 	bool guest_loaded;		/* the MSRs below are in the CPU, host holds the thread's */
 	struct vmx_host_segments host;
-	u64 host_debugctl;
 	u64 swapped[VMX_NR_SWAPPED], kernel_gs_base, cstar;
+	bool aux_loaded;		/* TSC_AUX is not the host's */
 	u64 tsc_offset, tsc_ratio;	/* ratio 0: the default */
 	bool tsc_stale;			/* the VMCS has older ones */
 };

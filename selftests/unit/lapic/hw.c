@@ -155,6 +155,20 @@ TEST(hw_eoi_effects)
 	EXPECT_TRUE(fx.eoi_broadcast);
 }
 
+/* A self IPI that the hardware took sets IRR with nobody told; HLT must not sleep on it. */
+TEST(hw_self_ipi_is_pending)
+{
+	struct hw hw;
+
+	hw_init(&hw);
+	*hw_word(&hw, LAPIC_IRR, 0x61) |= 1U << 0x61 % 32;
+	EXPECT_EQ(lapic_pending(&hw.r.a), 0x61);
+	*hw_word(&hw, LAPIC_TPR, 0) = 0x60;
+	hw_ppr(&hw);
+	EXPECT_EQ(lapic_pending(&hw.r.a), -1);
+	EXPECT_EQ(lapic_tpr_masked(&hw.r.a), 0x61);
+}
+
 TEST(hw_tpr_holds_back)
 {
 	struct hw hw;

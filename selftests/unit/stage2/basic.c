@@ -531,12 +531,15 @@ TEST(clean_for_a_log)
 	map(6, 6, 1, false, NULL);
 	map(FRAMES_2M, 0x80000, 2, true, NULL);
 	EXPECT_TRUE(cpu_access(5, true, NULL));
+	EXPECT_TRUE(cpu_access(FRAMES_2M + 1, true, NULL));
 	EXPECT_TRUE(s2_clean(&env.s2, &r));
 	EXPECT_TRUE(r.flush);
 	EXPECT_TRUE(s2_lookup(&env.s2, 5, &l));
 	EXPECT_TRUE(l.write);
 	EXPECT_FALSE(l.dirty);
 	EXPECT_FALSE(cpu_access(FRAMES_2M + 1, true, NULL));
+	EXPECT_TRUE(s2_lookup(&env.s2, FRAMES_2M, &l));
+	EXPECT_FALSE(l.dirty);
 	EXPECT_TRUE(cpu_access(5, true, NULL));
 	EXPECT_TRUE(s2_lookup(&env.s2, 5, &l));
 	EXPECT_TRUE(l.dirty);

@@ -179,9 +179,9 @@ static void op_clean(void)
 			model[i].dirty = false;
 			continue;
 		}
-		any |= model[i].write;
+		any |= model[i].write || model[i].dirty;
 		for (j = i & ~(n - 1); j < (i & ~(n - 1)) + n; j++)
-			model[j].write = false;
+			model[j].write = model[j].dirty = false;
 	}
 	r.gfn = BASE + from;
 	r.end = BASE + to;
