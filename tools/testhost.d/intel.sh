@@ -9,6 +9,10 @@
 # line; the host's steps and its kernel log come over the third and fourth, as
 # files. A boot takes minutes, so run many tests in one.
 #
+# The kernel is by default that of tools/testkernel. The emulator's second has
+# INTEL_IPS instructions, and so many ticks has its TSC; the CPU model claims another
+# frequency, which the kernel must not believe.
+#
 # KEEL_INTEL_FILES: more files and directories for the host's /.
 
 INTEL_MODEL=corei7_skylake_x
@@ -27,7 +31,7 @@ backend_check() {
 	[ -z "$opt_icount" ] || inform "the Intel host is always deterministic"
 	[ "$opt_mem" -le 1024 ] || opt_mem=1024
 	HOST_BOOT_TIMEOUT=$(scaled 900)
-	HOST_END_TIMEOUT=$(scaled 300)
+	HOST_END_TIMEOUT=$(scaled 120)
 }
 
 # Libraries and the loader of the programs named.
@@ -62,13 +66,35 @@ intel_busybox() {
 }
 
 intel_modules() {
-	local root=$1 version=$2 dir=/lib/modules/$2
+	local root=$1 version=$2 dir=/lib/modules/$2 file
 
-	# shellcheck disable=SC2046
-	intel_copy "$root" $(module_files "$opt_modules_root" "$version" kvm_intel msr 2>/dev/null)
+	for file in $(module_files "$opt_modules_root" "$version" kvm_intel msr 2>/dev/null); do
+		mkdir -p "$root$dir/kernel"
+		cp "$file" "$root$dir/kernel/"
+	done
 	mkdir -p "$root$dir"
 	cp "$opt_modules_root$dir"/modules.{order,builtin,builtin.modinfo} "$root$dir/"
 	/sbin/depmod -b "$root" "$version"
+}
+
+make_vmxe() {
+	mkdir -p "$work/vmxe"
+	cp "$top"/tools/testhost.d/vmxe/* "$work/vmxe/"
+	make -s -C "$intel_kdir" M="$work/vmxe" modules > "$log/vmxe.log" 2>&1 ||
+		die "$EXIT_SETUP" "vmxe.ko does not build: $log/vmxe.log"
+	strip --strip-debug -o "$1" "$work/vmxe/vmxe.ko"
+}
+
+# The module that tells whether VMX was left on, for this kernel.
+intel_vmxe() {
+	local version=$1 intel_kdir=$opt_modules_root/lib/modules/$1/build
+
+	[ -d "$intel_kdir" ] || intel_kdir=$(dirname "$kernel")/build
+	[ -d "$intel_kdir" ] ||
+		die "$EXIT_SETUP" "the headers of $version are missing: run tools/setup"
+	cached vmxe .ko "$(content_key "$top"/tools/testhost.d/vmxe/* \
+		"$intel_kdir/include/generated/compile.h" "$version" \
+		"$intel_kdir/Module.symvers")" make_vmxe
 }
 
 # The directory that becomes the host's initramfs; the host's / is in it at raw.
@@ -86,6 +112,7 @@ intel_tree() {
 	cp "$top/tools/testhost.d/host-init" "$dir/init"
 	chmod +x "$dir/init"
 	cp "$log"/{host.conf,command.sh} "$dir/results/"
+	cp "$(intel_vmxe "$version")" "$dir/modules/vmxe.ko"
 	for item in $INTEL_BASE ${KEEL_INTEL_FILES:-}; do
 		files+=("$(realpath "$top/$item" 2>/dev/null || true)")
 		case $item in /*) files[-1]=$item ;; esac
@@ -97,6 +124,7 @@ intel_tree() {
 	intel_copy "$root" "${files[@]}" "${programs[@]}"
 	# Debugging symbols are most of a module, and every byte is read by an emulated CPU.
 	[ ! -f "$root$module_file" ] || strip --strip-debug "$root$module_file"
+	find "$root$top" \( -name '*.[chSo]' -o -name '*.64' \) -delete
 	mapfile -t files < <(find "$root" -type f -perm /111 ! -name '*.ko' ! -name '*.elf*')
 	# shellcheck disable=SC2046
 	intel_copy "$root" $(intel_libraries "${files[@]}")
@@ -109,7 +137,8 @@ intel_iso() {
 
 	mkdir -p "$dir/boot/grub" "$work/tree"
 	intel_tree "$work/tree" "$(kernel_version "$kernel")"
-	(cd "$work/tree" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) > "$dir/boot/initrd"
+	# Loading a byte more costs the emulated machine less than to decompress it.
+	(cd "$work/tree" && find . | cpio -o -H newc -R 0:0 --quiet) > "$dir/boot/initrd"
 	cp "$kernel" "$dir/boot/vmlinuz"
 	cat > "$dir/boot/grub/grub.cfg" <<END
 set timeout=0
@@ -123,7 +152,8 @@ END
 }
 
 intel_append() {
-	echo "console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check tsc=reliable lpj=1000000" \
+	echo "console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check tsc=reliable" \
+		"tsc_early_khz=$((INTEL_IPS / 1000)) reboot=t" \
 		"nokaslr 8250.nr_uarts=4 clearcpuid=xsaves,xsavec retbleed=off" \
 		"rcupdate.rcu_cpu_stall_timeout=$HOST_STALL_TIMEOUT $opt_append"
 }
