@@ -269,6 +269,11 @@ static int keel_wait(struct keel_vcpu *vcpu)
 {
 	int r;
 
+	/* HLT in STI's shadow opens the window, and userspace alone can end this HLT. */
+	if (vcpu->arch.mp_state == KVM_MP_STATE_HALTED && keel_user_wants_window(vcpu)) {
+		vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+		return KEEL_TO_USER;
+	}
 	keel_apic_timer_wait(vcpu, true);
 	keel_vcpu_block(vcpu);
 	keel_apic_timer_wait(vcpu, false);

@@ -349,6 +349,28 @@ TEST(split_user_irq)
 	EXPECT_OK(interrupt(0x30));
 }
 
+/* HLT in STI's shadow opens the window, too: who has asked for it does not sleep on. */
+TEST(split_window_at_hlt)
+{
+	struct kvm_lapic_state l;
+	uint32_t *lvt0 = (void *)(l.regs + 0x350);
+
+	make(VM_SPLIT, sti_hlt, sti_hlt_end);
+	set_idt_entry(&vm, 0x30, HANDLER);
+	ASSERT_OK(ioctl(c.fd, KVM_GET_LAPIC, &l));
+	*lvt0 = 0x700;		/* ExtINT */
+	ASSERT_OK(ioctl(c.fd, KVM_SET_LAPIC, &l));
+	c.run->request_interrupt_window = 1;
+	catch_signal(SIGALRM);
+	alarm_ms(900);
+	run_to(&c, KVM_EXIT_IRQ_WINDOW_OPEN);
+	EXPECT_EQ(c.run->ready_for_interrupt_injection, 1);
+	c.run->request_interrupt_window = 0;
+	EXPECT_OK(interrupt(0x30));
+	run_to_out(&c, DONE_PORT);
+	run_to_out(&c, STEP_PORT);
+}
+
 /* The window opens after STI's shadow, not in it. */
 TEST(window_and_shadow)
 {
