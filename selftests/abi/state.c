@@ -583,7 +583,8 @@ TEST(nmi_in_events)
 	EXPECT_OK(ioctl(c.fd, KVM_NMI, 0));
 	EXPECT_OK(ioctl(c.fd, KVM_NMI, 0));
 	/* kvm of some versions says only that there are any. */
-	EXPECT_EQ(events().nmi.pending | abi_on_kvm(), 2 | abi_on_kvm());
+	if (!abi_on_kvm() || events().nmi.pending != 1)
+		EXPECT_EQ(events().nmi.pending, 2);
 }
 
 /* ---- guest debug ---- */

@@ -105,7 +105,9 @@ static void t_send_ipi(void)
 	on_vector(0x77, on_irq);
 	EXPECT_EQ(call(HC_SEND_IPI, 0xe, 0, 0, 0x77), 3);
 	EXPECT(WAIT(got[1] == 1 && got[2] == 1 && got[3] == 1));
-	EXPECT_EQ(call(HC_SEND_IPI, 0, 1, (u64)-62 & 0xffffffff, 0x77), 0);
+	/* APIC ids do not go round at 2^32; with kvm they do. */
+	if (!option("kvm"))
+		EXPECT_EQ(call(HC_SEND_IPI, 0, 1, (u64)-62 & 0xffffffff, 0x77), 0);
 	EXPECT_EQ(call(HC_SEND_IPI, 2, 0, 1, 0x77), 1);	/* from APIC id 1 on */
 	EXPECT(WAIT(got[2] == 2));
 	EXPECT_EQ(call(HC_SEND_IPI, 1, 0, 1000, 0x77), 0);
