@@ -34,11 +34,19 @@ static void catch_signal(int sig)
 	ASSERT_OK(sigaction(sig, &sa, NULL));
 }
 
-static void alarm_ms(unsigned int ms)
+/* KVM_RUN until a signal. It comes again and again: the first may be there too early. */
+static int run_for_ms(struct vcpu *v, unsigned int ms)
 {
-	struct itimerval t = { .it_value.tv_usec = ms * 1000 };
+	struct itimerval t = { .it_value.tv_usec = ms * 1000, .it_interval.tv_usec = ms * 1000 };
+	struct itimerval off = { 0 };
+	int before = handled, r;
 
+	catch_signal(SIGALRM);
 	ASSERT_OK(setitimer(ITIMER_REAL, &t, NULL));
+	r = run_vcpu(v);
+	ASSERT_OK(setitimer(ITIMER_REAL, &off, NULL));
+	EXPECT_GT(handled, before);
+	return r;
 }
 
 static void make(unsigned int flags, const void *code, const void *end)
@@ -65,24 +73,16 @@ TEST(immediate_exit)
 TEST(signal_ends_run)
 {
 	make(0, spin, spin_end);
-	catch_signal(SIGALRM);
-	alarm_ms(50);
-	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_EQ(run_for_ms(&c, 50), -EINTR);
 	EXPECT_EQ(c.run->exit_reason, KVM_EXIT_INTR);
-	EXPECT_EQ(handled, 1);
 }
 
 TEST(signal_ends_kernel_halt)
 {
 	make(VM_IRQCHIP, cli_hlt, cli_hlt_end);
-	catch_signal(SIGALRM);
-	alarm_ms(50);
-	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_EQ(run_for_ms(&c, 50), -EINTR);
 	EXPECT_EQ(c.run->exit_reason, KVM_EXIT_INTR);
-	EXPECT_EQ(handled, 1);
-	alarm_ms(50);
-	EXPECT_EQ(run_vcpu(&c), -EINTR);
-	EXPECT_EQ(handled, 2);
+	EXPECT_EQ(run_for_ms(&c, 50), -EINTR);
 }
 
 /* The handler of VMMs sets immediate_exit: whenever it comes, KVM_RUN ends. */
@@ -150,22 +150,34 @@ TEST(signal_mask)
 	EXPECT_FALSE(sigismember(&pending, SIGALRM));
 }
 
+GUEST(16, wait_for_flag, "1: cmpb $0, 0x7000\nje 1b\n" GUEST_OUT "jmp 1b\n");
+
+static void *set_flag(void *arg)
+{
+	sleep_ms(100);
+	vm.mem[0x7000] = 1;
+	return NULL;
+}
+
 /* A signal that the mask blocks waits until KVM_RUN is over. */
 TEST(signal_mask_blocks)
 {
-	make(0, spin, spin_end);
-	catch_signal(SIGUSR1);
+	struct itimerval t = { .it_value.tv_usec = 20000 };
+	sigset_t set;
+	pthread_t th;
+
+	make(0, wait_for_flag, wait_for_flag_end);
 	catch_signal(SIGALRM);
-	set_mask(8, BIT(SIGUSR1));
-	alarm_ms(50);
-	syscall(SYS_tgkill, getpid(), getpid(), 0);
-	guest_code(&vm, CODE, out_loop, out_loop_end);
+	set_mask(8, BIT(SIGALRM));
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	ASSERT_OK(pthread_sigmask(SIG_BLOCK, &set, NULL));	/* for the thread, too */
+	ASSERT_OK(pthread_create(&th, NULL, set_flag, NULL));
+	ASSERT_OK(pthread_sigmask(SIG_UNBLOCK, &set, NULL));
+	ASSERT_OK(setitimer(ITIMER_REAL, &t, NULL));
 	run_to_out(&c, DONE_PORT);
-	EXPECT_EQ(handled, 0);
-	guest_code(&vm, CODE, spin, spin_end);
-	start_at(&c, CODE);
-	EXPECT_EQ(run_vcpu(&c), -EINTR);
 	EXPECT_EQ(handled, 1);
+	pthread_join(th, NULL);
 }
 
 TEST(signal_mask_errors)
@@ -258,9 +270,7 @@ TEST(user_irq_with_irqchip)
 	EXPECT_ERR(interrupt(0x20), ENXIO);
 	EXPECT_ERR(interrupt(256), EINVAL);
 	c.run->request_interrupt_window = 1;	/* means nothing */
-	catch_signal(SIGALRM);
-	alarm_ms(50);
-	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_EQ(run_for_ms(&c, 50), -EINTR);
 	EXPECT_EQ(c.run->exit_reason, KVM_EXIT_INTR);
 	EXPECT_EQ(c.run->ready_for_interrupt_injection, 1);
 }
@@ -411,9 +421,7 @@ TEST(nmi_held_until_iret)
 	EXPECT_OK(ioctl(c.fd, KVM_NMI, 0));
 	EXPECT_OK(ioctl(c.fd, KVM_NMI, 0));
 	run_to_out(&c, DONE_PORT);
-	catch_signal(SIGALRM);
-	alarm_ms(100);
-	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_EQ(run_for_ms(&c, 100), -EINTR);
 	EXPECT_EQ(get_regs(&c).rsp, STACK);
 }
 
@@ -421,9 +429,7 @@ TEST(nmi_ends_kernel_halt)
 {
 	make(VM_IRQCHIP, cli_hlt, cli_hlt_end);
 	set_idt_entry(&vm, 2, HANDLER);
-	catch_signal(SIGALRM);
-	alarm_ms(50);
-	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_EQ(run_for_ms(&c, 50), -EINTR);
 	EXPECT_OK(ioctl(c.fd, KVM_NMI, 0));
 	run_to_out(&c, DONE_PORT);
 	run_to_out(&c, STEP_PORT);
@@ -489,10 +495,7 @@ TEST(uninitialized_waits)
 	make_vcpu(&ap, &vm, 1);
 	ASSERT_OK(ioctl(ap.fd, KVM_GET_MP_STATE, &mp));
 	EXPECT_EQ(mp.mp_state, KVM_MP_STATE_UNINITIALIZED);
-	catch_signal(SIGALRM);
-	alarm_ms(50);
-	EXPECT_EQ(run_vcpu(&ap), -EINTR);
-	EXPECT_EQ(handled, 1);
+	EXPECT_EQ(run_for_ms(&ap, 50), -EINTR);
 	ap.run->immediate_exit = 1;
 	EXPECT_EQ(run_vcpu(&ap), -EINTR);
 }
@@ -589,10 +592,8 @@ TEST(mp_state_kernel_irqchip)
 TEST(mp_state_halted_sleeps)
 {
 	make(VM_IRQCHIP, out_loop, out_loop_end);
-	catch_signal(SIGALRM);
 	EXPECT_OK(set_mp(KVM_MP_STATE_HALTED));
-	alarm_ms(50);
-	EXPECT_EQ(run_vcpu(&c), -EINTR);
+	EXPECT_EQ(run_for_ms(&c, 50), -EINTR);
 	EXPECT_OK(set_mp(KVM_MP_STATE_RUNNABLE));
 	run_to_out(&c, DONE_PORT);
 }
