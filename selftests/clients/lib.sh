@@ -14,12 +14,12 @@ clients=$top/selftests/clients
 images=$top/build/clients
 module=${KEEL_MODULE:-keel}
 
-UP_LIMIT=$(scaled 120)		# a guest's boot, with others beside it
-STEP_LIMIT=$(scaled 60)		# the next line of a guest's script
-END_LIMIT=$(scaled 30)		# an end that was asked for
+UP_LIMIT=$(scaled 240)		# a guest's boot, with others beside it
+STEP_LIMIT=$(scaled 120)	# the next line of a guest's script
+END_LIMIT=$(scaled 60)		# an end that was asked for
 TAIL=${KEEL_TAIL:-12}		# lines shown of a failed guest's console
 
-declare -A guest_pid guest_status guest_monitor guest_input
+declare -A guest_pid guest_status guest_monitor guest_input guest_console guest_rest
 work=$(mktemp -d /tmp/clients-XXXXXX)
 # A pipe that nobody writes: to sleep without a process.
 mkfifo "$work/never"
@@ -65,7 +65,7 @@ guest_cpu() {
 
 # qemu_start NAME IRQCHIP WORD...
 qemu_start() {
-	local name=$1 irqchip=$2 dir=$work/$1 monitor input
+	local name=$1 irqchip=$2 dir=$work/$1 monitor input console
 	local -a cmd
 
 	shift 2
@@ -74,7 +74,10 @@ qemu_start() {
 	: > "$dir/console"
 	mkfifo "$dir/monitor" "$dir/input.in" "$dir/input.out"
 	exec {monitor}<>"$dir/monitor" {input}<>"$dir/input.in"
+	exec {console}< "$dir/console"
 	guest_monitor[$name]=$monitor guest_input[$name]=$input
+	guest_console[$name]=$console guest_rest[$name]=''
+	declare -ga "said_by_$name=()"
 	cmd=(qemu-system-x86_64 -accel "kvm,kernel-irqchip=$irqchip"
 		-cpu "$(guest_cpu "$irqchip")" -nodefaults -display none
 		-monitor stdio -serial "file:$dir/console" "$@")
@@ -118,24 +121,29 @@ guest_runs() {
 	kill -0 "${guest_pid[$1]}" 2>/dev/null
 }
 
-# The lines so far that the guest's script wrote, without "case: ", in $lines.
-guest_lines() {
-	local text
+# Reads on: the lines of the guest's script go, without "case: ", into said_by_NAME.
+# The line that is not complete yet is kept.
+guest_read() {
+	local -n said=said_by_$1
+	local text=''
 
-	lines=()
-	while IFS= read -r text; do
-		text=${text%$'\r'}
-		[ "${text#case: }" = "$text" ] || lines+=("${text#case: }")
-	done < "$work/$1/console"
+	[ -z "${guest_status[$1]}" ] || return 0
+	while IFS= read -r -u "${guest_console[$1]}" text; do
+		text=${guest_rest[$1]}${text%$'\r'}
+		guest_rest[$1]=''
+		[ "${text#case: }" = "$text" ] || said+=("${text#case: }")
+	done
+	guest_rest[$1]+=$text
 }
 
 # guest_count NAME PREFIX: how many such lines, in $count; the last one in $line.
 guest_count() {
+	local -n all=said_by_$1
 	local text
 
-	count=0
-	guest_lines "$1"
-	for text in "${lines[@]}"; do
+	count=0 line=''
+	guest_read "$1"
+	for text in "${all[@]}"; do
 		[ "${text#"$2"}" = "$text" ] || { count=$((count + 1)); line=$text; }
 	done
 }
@@ -159,7 +167,7 @@ guest_wait() {
 			why "$name hangs: no '$prefix' ($count of $want)"
 			return 1
 		fi
-		pause 0.2
+		pause 0.3
 	done
 }
 
@@ -185,11 +193,13 @@ guest_ended() {
 
 guest_reap() {
 	local monitor=${guest_monitor[$1]} input=${guest_input[$1]} status=0
+	local console=${guest_console[$1]}
 
 	[ -z "${guest_status[$1]}" ] || return 0
 	wait "${guest_pid[$1]}" 2>/dev/null || status=$?
+	guest_read "$1"
 	guest_status[$1]=$status
-	exec {monitor}>&- {input}>&-
+	exec {monitor}>&- {input}>&- {console}<&-
 }
 
 # A line for QEMU's monitor.
@@ -255,6 +265,46 @@ guests_kill() {
 		fi
 	done
 	guest_pid=()
+}
+
+### Exits
+
+# The names in enum keel_exit_kind, in order.
+exit_names() {
+	sed -n '/^enum keel_exit_kind/,/^}/s/^\tKEEL_EXIT_\([A-Z_]*\),.*/\1/p' \
+		"$top/arch/x86/exit.h"
+}
+
+# Sums over the vCPUs; the exits by their number.
+keel_counters() {
+	cat /sys/kernel/debug/keel/*/vcpus | awk -v names="$(exit_names | tr '\n' ' ')" '
+	BEGIN { split(names, name, " ") }
+	{
+		sub(/^vcpu[0-9]*\./, "")
+		sum[$1] += $2
+		if ($1 ~ /^exit[0-9]+$/)
+			all += $2
+	}
+	END {
+		printf "%10d exits\n", all
+		for (key in sum)
+			if (key ~ /^exit[0-9]+$/)
+				printf "%10d   %s\n", sum[key],
+					name[substr(key, 5) + 1] | "sort -rn"
+		close("sort -rn")
+		for (key in sum)
+			if (key !~ /^exit[0-9]+$/)
+				printf "%10d %s\n", sum[key], key | "sort -k 2"
+	}'
+	awk '{ printf "%10d %s\n", $2, $1 }' /sys/kernel/debug/keel/*/vm
+}
+
+kvm_counters() {
+	local file
+
+	for file in /sys/kernel/debug/kvm/*; do
+		[ ! -f "$file" ] || printf '%10d %s\n' "$(cat "$file")" "${file##*/}"
+	done | awk '$1'	# "exits" is among them
 }
 
 ### The host

@@ -7,17 +7,15 @@
 boot() {
 	local cpu
 
+	if [ "$2" = off ] && [ "$3" -gt 1 ]; then
+		why "with its own APIC this QEMU loops when a second CPU starts, on kvm too"
+		return 4
+	fi
 	guest_start guest boot machine="$1" irqchip="$2" smp="$3"
 	guest_wait guest end 1 "$UP_LIMIT" || return 1
 	guest_ended guest 0 || return 1
-	if ! guest_said guest "cpus $3" 1; then
-		why "the guest finds not $3 CPUs: ${lines[0]}"
-		return 1
-	fi
-	if ! guest_said guest "clocksource kvm-clock" 1; then
-		why "not kvm-clock: ${lines[1]}"
-		return 1
-	fi
+	guest_tells kernel "*Debian*" && guest_tells cpus "$3" &&
+		guest_tells clocksource kvm-clock || return 1
 	for ((cpu = 0; cpu < $3; cpu++)); do
 		guest_said guest "cpu $cpu sleeps" 1 && continue
 		why "CPU $cpu of the guest does not work"
@@ -25,13 +23,22 @@ boot() {
 	done
 }
 
-# Each machine type, irqchip mode and number of CPUs is in the short list.
+# guest_tells WHAT PATTERN: what its script has said of it.
+guest_tells() {
+	guest_count guest "$1 "
+	# shellcheck disable=SC2053
+	[ "$count" = 1 ] && [[ ${line#"$1 "} == $2 ]] && return 0
+	why "the guest's $1: '${line#"$1 "}', not '$2'"
+	return 1
+}
+
+# Each machine type, irqchip mode and number of CPUs is in the short list, with the
+# boot whose exits are counted.
 machine_list() {
 	local machine irqchip smp
 
 	if [ -z "${KEEL_FULL:-}" ]; then
-		printf '%s\n' "pc on 4" "pc split 1" "pc off 1" "q35 on 1" \
-			"q35 split 4" "q35 off 4" "microvm split 4"
+		printf '%s\n' "pc on 4" "pc off 1" "q35 split 4" "microvm split 1"
 		return
 	fi
 	for machine in pc q35 microvm; do
@@ -50,6 +57,24 @@ machine_cases() {
 		run_case "$machine, irqchip $irqchip, smp $smp" \
 			boot "$machine" "$irqchip" "$smp"
 	done < <(machine_list)
+	run_case "pc, irqchip on, smp 1: exits counted" counted pc on 1
+}
+
+# A boot to the first process; its exits as comments. Ten times what it takes, and
+# something goes round in circles.
+MOST_EXITS=150000
+
+counted() {
+	local exits
+
+	guest_start guest idle machine="$1" irqchip="$2" smp="$3"
+	guest_up guest || return 1
+	"${module}_counters" > "$work/exits"
+	sed "s/^/# $1, irqchip $2, smp $3: /" "$work/exits"
+	exits=$(awk '$2 == "exits" { print $1 }' "$work/exits")
+	[ "${exits:-0}" -gt 0 ] && [ "$exits" -lt $MOST_EXITS ] && return 0
+	why "${exits:-no} exits"
+	return 1
 }
 
 # firmware MACHINE IRQCHIP WORD...: real mode, INT 13h and the PIT.

@@ -6,7 +6,8 @@
 thp=/sys/kernel/mm/transparent_hugepage
 ksm=/sys/kernel/mm/ksm
 
-ROUNDS=4	# of the guest, under each kind of trouble
+ROUNDS=2	# of the guest, under each kind of trouble
+[ -z "${KEEL_FULL:-}" ] || ROUNDS=6
 
 # trouble COUNTER COMMAND: COMMAND over and over for ROUNDS rounds of the guest, which
 # finds nothing wrong; COUNTER of vmstat, or of a file, must have risen.
