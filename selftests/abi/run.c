@@ -371,8 +371,6 @@ TEST(split_window_at_hlt)
 	*lvt0 = 0x700;		/* ExtINT */
 	ASSERT_OK(ioctl(c.fd, KVM_SET_LAPIC, &l));
 	c.run->request_interrupt_window = 1;
-	catch_signal(SIGALRM);
-	alarm_ms(900);
 	run_to(&c, KVM_EXIT_IRQ_WINDOW_OPEN);
 	EXPECT_EQ(c.run->ready_for_interrupt_injection, 1);
 	c.run->request_interrupt_window = 0;
