@@ -414,7 +414,7 @@ static int mov_cr(struct keel_vcpu *vcpu, struct keel_exit *exit)
 #define GROUP7_SMSW	4
 #define GROUP7_LMSW	6
 
-/* SMSW and LMSW of memory are the emulator's. */
+/* With memory they are the emulator's. */
 static int group7(struct keel_vcpu *vcpu, struct keel_exit *exit, const struct emul_decoded *d)
 {
 	bool memory = d->modrm >> 6 != 3;

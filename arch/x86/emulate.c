@@ -257,6 +257,11 @@ static int emulate_run(struct keel_vcpu *vcpu)
 	keel_mem_leave(vcpu);
 
 	vcpu->stat.insns_emulated += n;
+	if (n && vcpu->arch.emul->cr0 != keel_cr0(vcpu) &&
+	    keel_set_cr0(vcpu, vcpu->arch.emul->cr0)) {
+		keel_inject_gp(vcpu, 0);
+		return KEEL_RESUME;
+	}
 	if (n)
 		emulate_store(vcpu, r);
 	if (r == EMUL_WAIT)

@@ -117,7 +117,7 @@ struct emul_ops {
 };
 
 struct emul_ctxt {
-	/* Inputs, architectural state; gpr, rip, rflags and seg[].. are outputs too. */
+	/* Inputs, architectural state; gpr, rip, rflags, cr0 (LMSW) and seg[] are outputs too. */
 	const struct emul_ops *ops;
 	void *priv;		/* the caller's */
 	u64 gpr[16];		/* by encoding: rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */

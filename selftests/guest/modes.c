@@ -54,6 +54,23 @@ static void t_lmsw(void)
 	write_cr0(cr0);
 }
 
+/* Of memory they have 16 bits, whatever the operand size. */
+static void t_lmsw_memory(void)
+{
+	static volatile u64 mem;
+	u64 cr0 = read_cr0();
+
+	mem = ~0ULL;
+	asm volatile("smsw %0" : "=m"(mem));
+	EXPECT_EQ(mem, (~0ULL << 16) | (u16)cr0);
+	mem = (u16)cr0 | CR0_TS | (~0ULL << 16);
+	asm volatile("lmsw %0" : : "m"(mem));
+	EXPECT_EQ(read_cr0(), cr0 | CR0_TS);
+	write_cr0(cr0);
+	EXPECT_TRAP(GP, asm volatile("lmsw (%0)" : : "r"(BIT(62))));
+	EXPECT_EQ(read_cr0(), cr0);
+}
+
 static void t_cr4_refused(void)
 {
 	u64 cr4 = read_cr4();
@@ -512,6 +529,7 @@ const struct test tests[] = {
 	{ "CR0: refused", t_cr0_refused },
 	{ "CR0: fixed bits", t_cr0_fixed },
 	{ "LMSW and SMSW", t_lmsw },
+	{ "LMSW and SMSW of memory", t_lmsw_memory },
 	{ "CR3", t_cr3 },
 	{ "CR4: refused", t_cr4_refused },
 	{ "CR4: bits of features", t_cr4_features },

@@ -98,7 +98,8 @@ static bool decode_prefix(struct emul_insn *i, u8 b)
 	case 0x2e:
 	case 0x36:
 	case 0x3e:
-		i->seg_prefix = b >> 3 & 3;
+		if (i->mode != EMUL_LONG)	/* else it is nothing, and FS or GS stays */
+			i->seg_prefix = b >> 3 & 3;
 		return true;
 	case 0x64:
 	case 0x65:

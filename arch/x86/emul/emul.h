@@ -133,6 +133,7 @@ struct emul {
 	u64 rflags;
 	bool again;		/* REP goes on: rip stays */
 	s64 ea_extra;		/* what a register bit offset adds to the address */
+	u64 cr0;
 	u8 sreg;		/* segment register to load, EMUL_NR_SEGS: none */
 	u16 sel;
 	struct emul_ref rmw;	/* the operand emul_get_rmw() read, */
@@ -213,6 +214,8 @@ bool alu_cond(unsigned int cc, u64 fl);
 
 /* exec.c; rows, as all that follow */
 enum emul_result exec_unhandled(struct emul *e);
+enum emul_result exec_smsw(struct emul *e);
+enum emul_result exec_lmsw(struct emul *e);
 enum emul_result exec_alu(struct emul *e);
 enum emul_result exec_test(struct emul *e);
 enum emul_result exec_inc(struct emul *e);

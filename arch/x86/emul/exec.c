@@ -14,6 +14,7 @@ static void exec_start(struct emul *e, struct emul_ctxt *c)
 	e->rflags = c->rflags;
 	e->again = false;
 	e->ea_extra = 0;
+	e->cr0 = c->cr0;
 	e->sreg = EMUL_NR_SEGS;
 	e->rip = c->rip + e->i.pos;
 	if (e->i.mode != EMUL_LONG)
@@ -57,6 +58,7 @@ static void exec_commit(struct emul *e)
 		c->rip = e->rip;
 		c->rflags &= ~X86_EFLAGS_RF;
 	}
+	c->cr0 = e->cr0;
 	exec_commit_sreg(e);
 }
 

@@ -166,6 +166,28 @@ enum emul_result exec_mov_from_sreg(struct emul *e)
 	return emul_put(e, O_RM, e->c->seg[array_index_nospec(seg, EMUL_NR_SEGS)].sel);
 }
 
+enum emul_result exec_smsw(struct emul *e)
+{
+	if (e->i.mod != 3)
+		e->i.opsize = 2;
+	return emul_put(e, O_RM, e->c->cr0);
+}
+
+/* PE can be set, but not cleared. */
+enum emul_result exec_lmsw(struct emul *e)
+{
+	const u64 moved = X86_CR0_MP | X86_CR0_EM | X86_CR0_TS;
+	enum emul_result r;
+	u64 val;
+
+	if (e->c->cpl)
+		return emul_fault(e->c, EMUL_GP);
+	r = emul_get_as(e, O_RM, 2, &val);
+	if (r == EMUL_DONE)
+		e->cr0 = (e->cr0 & ~moved) | (val & (moved | X86_CR0_PE));
+	return r;
+}
+
 enum emul_result exec_mov_to_sreg(struct emul *e)
 {
 	unsigned int seg = e->i.modrm >> 3 & 7;

@@ -63,6 +63,15 @@ static const struct emul_opcode group_5[8] = {
 	[6] = ROW(push, F_D64, .src = O_RM),
 };
 
+/* With a register, most are other instructions. */
+static const struct emul_opcode group_7[8] = {
+	[0 ... 3] = UNHANDLED(0),
+	[4] = ROW(smsw, 0),
+	[5] = UNHANDLED(0),
+	[6] = ROW(lmsw, 0),
+	[7] = UNHANDLED(0),
+};
+
 static const struct emul_opcode group_8[8] = {
 	[4] = ROW(bt, 0, .sub = 0, .src = O_IMM),
 	[5] = ROW(bt, F_LOCK, .sub = 1, .src = O_IMM),
@@ -223,7 +232,9 @@ static const struct emul_opcode map_one[256] = {
 #define VEC	(F_MODRM | F_VEX)
 
 static const struct emul_opcode map_0f[256] = {
-	[0x00 ... 0x03] = UNHANDLED(F_MODRM),
+	[0x00] = UNHANDLED(F_MODRM),
+	[0x01] = GROUP(group_7, 0),
+	[0x02 ... 0x03] = UNHANDLED(F_MODRM),
 	[0x05 ... 0x09] = UNHANDLED(0),
 	[0x0b] = ROW(ud, 0),
 	[0x0d] = ROW(prefetch, F_MODRM),

@@ -51,6 +51,9 @@ static const struct row rows[] = {
 	ROW(P32, "\x88\x26", { 0xab00 }, { 0xab00, .mem = 0xab }),
 	/* with REX the same register is SPL */
 	ROW(LONG, "\x40\x88\x26", { 0xab00 }, { 0xab00, .mem = 0x00 }),
+	/* smsw [rsi]: a word */
+	ROW(LONG, "\x48\x0f\x01\x26", { .mem = 0xaaaaaaaa }, { .mem = 0xaaaa0001 }),
+	ROW(REAL, "\x0f\x01\x24", { .mem = 0xaaaa }, { .mem = 0 }),
 	/* moffs of 2, 4 and 8 bytes */
 	ROW(REAL, "\xa1\x00\x20", { .mem = 0xbeef }, { 0xbeef, .mem = 0xbeef }),
 	ROW(P32, "\xa3\x00\x20\x00\x00", { 0xdead }, { 0xdead, .mem = 0xdead }),
@@ -429,4 +432,54 @@ TEST(ports)
 	m.c.rflags |= 0x3000;
 	m.port_denied = true;
 	EXPECT_FAULT(13);
+}
+
+/* In long mode the prefixes of ES, CS, SS and DS are nothing, and one before them stays. */
+TEST(prefixes_that_are_nothing)
+{
+	static const u8 none[] = { 0x26, 0x2e, 0x36, 0x3e };
+	u8 code[] = { 0x65, 0, 0x8b, 0x06 };	/* gs; ...; mov eax, [rsi] */
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(none); i++) {
+		code[1] = none[i];
+		machine_start(LONG, code, sizeof(code));
+		m.c.seg[EMUL_GS].base = 0x100;
+		m.c.gpr[RSI] = 0x2000;
+		poke(0x2000, 1, 4);
+		poke(0x2100, 2, 4);
+		EXPECT_EQ(emul_step(&m.c), EMUL_DONE);
+		EXPECT_EQ(m.c.gpr[RAX], 2);
+
+		machine_start(P32, code, sizeof(code));
+		m.c.seg[EMUL_GS].base = 0x100;
+		m.c.gpr[RSI] = 0x2000;
+		poke(0x2000, 1, 4);
+		poke(0x2100, 2, 4);
+		EXPECT_EQ(emul_step(&m.c), EMUL_DONE);
+		EXPECT_EQ(m.c.gpr[RAX], 1);
+	}
+}
+
+/* LMSW of memory: MP, EM and TS move, PE is set and never cleared, nothing else changes. */
+TEST(lmsw_of_memory)
+{
+	machine_start(P32, "\x0f\x01\x36", 3);
+	m.c.gpr[RSI] = 0x2000;
+	m.c.cr0 = X86_CR0_PE | X86_CR0_MP | X86_CR0_NE | X86_CR0_PG;
+	poke(0x2000, X86_CR0_TS | 0xfff0, 2);
+	EXPECT_EQ(emul_step(&m.c), EMUL_DONE);
+	EXPECT_EQ(m.c.cr0, X86_CR0_PE | X86_CR0_TS | X86_CR0_NE | X86_CR0_PG);
+
+	machine_start(REAL, "\x0f\x01\x34", 3);
+	m.c.gpr[RSI] = 0x2000;
+	poke(0x2000, X86_CR0_PE, 2);
+	EXPECT_EQ(emul_step(&m.c), EMUL_DONE);
+	EXPECT_EQ(m.c.cr0, X86_CR0_PE);
+
+	machine_start(P32, "\x0f\x01\x36", 3);
+	m.c.cpl = 3;
+	m.c.gpr[RSI] = 0x2000;
+	EXPECT_EQ(emul_step(&m.c), EMUL_FAULT);
+	EXPECT_EQ(m.c.fault.vector, 13);
 }
