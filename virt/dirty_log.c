@@ -24,7 +24,7 @@ void keel_mark_dirty(struct keel_vm *vm, struct keel_memslot *slot, gfn_t gfn)
 	if (!slot->dirty || !keel_slot_holds(slot, gfn))
 		return;
 	smp_mb__before_atomic(); /* what was written, before the bit */
-	set_bit(gfn - slot->base, slot->dirty);
+	set_bit(array_index_nospec(gfn - slot->base, slot->npages), slot->dirty);
 }
 
 /* Move words [from, to) of the log into the copy and protect what they name. */
@@ -68,10 +68,14 @@ static void log_take_all(struct keel_vm *vm, struct keel_memslot *slot)
 /* Userspace did not get the copy: put it back, nothing is lost. */
 static void log_give_back(struct keel_memslot *slot)
 {
-	unsigned long bit;
+	unsigned long words = BITS_TO_LONGS(slot->npages), i;
 
-	for_each_set_bit(bit, slot->dirty_copy, slot->npages)
-		set_bit(bit, slot->dirty);
+	for (i = 0; i < words; i++) {
+		if (slot->dirty_copy[i])
+			atomic_long_or(slot->dirty_copy[i], (atomic_long_t *)&slot->dirty[i]);
+		if (!(i % WORDS_PER_LOCK))
+			cond_resched();
+	}
 }
 
 static int log_get(struct keel_vm *vm, const struct kvm_dirty_log *log)

@@ -16,6 +16,13 @@ bool keel_gfn_backed(struct keel_vcpu *vcpu, gfn_t gfn)
 	return keel_vcpu_memslot(vcpu, gfn);
 }
 
+bool keel_gfn_writable(struct keel_vcpu *vcpu, gfn_t gfn)
+{
+	struct keel_memslot *slot = keel_vcpu_memslot(vcpu, gfn);
+
+	return slot && keel_slot_writable(slot);
+}
+
 static size_t piece_len(gpa_t gpa, size_t len)
 {
 	return min_t(size_t, len, PAGE_SIZE - offset_in_page(gpa));

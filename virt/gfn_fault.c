@@ -60,7 +60,7 @@ static int pfnmap_lookup(struct keel_vm *vm, unsigned long hva, bool write, stru
 
 	if (!vma || !(vma->vm_flags & (VM_IO | VM_PFNMAP)))
 		return -EFAULT;
-	r = keel_compat_follow_pfn(vma, hva, &pg->pfn, &pg->writable);
+	r = keel_compat_follow_pfn(vma, hva, &pg->pfn, &pg->writable, &pg->device);
 	if (!r && (pg->writable || !write))
 		return 0;
 
@@ -69,7 +69,7 @@ static int pfnmap_lookup(struct keel_vm *vm, unsigned long hva, bool write, stru
 		return -EAGAIN;
 	if (r)
 		return r;
-	r = keel_compat_follow_pfn(vma, hva, &pg->pfn, &pg->writable);
+	r = keel_compat_follow_pfn(vma, hva, &pg->pfn, &pg->writable, &pg->device);
 	if (r || (write && !pg->writable))
 		return -EFAULT;
 	return 0;
@@ -128,6 +128,7 @@ int keel_gfn_fault(struct keel_vm *vm, unsigned long hva, bool write, struct kee
 		if (r)
 			return r;
 	}
+	pg->device = false;
 	pg->pfn = page_to_pfn(pg->page);
 	pg->level = keel_host_level(vm->mm, hva);
 	return 0;

@@ -77,6 +77,11 @@ void keel_vcpu_kick(struct keel_vcpu *vcpu)
 	put_cpu();
 }
 
+void keel_kick_self(void)
+{
+	smp_send_reschedule(smp_processor_id());
+}
+
 static void kick_ack(void *unused)
 {
 	/* The interrupt itself was the purpose: the vCPU has left the guest. */

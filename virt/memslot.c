@@ -11,6 +11,7 @@
 #include <keel/arch.h>
 #include "virt.h"
 
+#define WORDS_AT_A_TIME	4096	/* of a log, before others may run */
 #define SLOT_FLAGS	(KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
 
 /* What one call of keel_memslot_set() does. */
@@ -252,17 +253,17 @@ static void change_ids(struct keel_vm *vm, const struct slot_change *c)
  */
 static void keep_dirty(const struct keel_memslot *old, struct keel_memslot *new)
 {
-	unsigned long bit;
+	unsigned long words = BITS_TO_LONGS(new->npages), i;
 
 	if (!old->dirty || !new->dirty)
 		return;
-	if (old->base != new->base) {
-		for (bit = 0; bit < new->npages; bit++)
-			set_bit(bit, new->dirty);
-		return;
+	/* Who marks meanwhile sets bits that are set. */
+	for (i = 0; i < words; i++) {
+		WRITE_ONCE(new->dirty[i], i + 1 < words ? ~0UL :
+						BITMAP_LAST_WORD_MASK(new->npages));
+		if (!(i % WORDS_AT_A_TIME))
+			cond_resched();
 	}
-	for_each_set_bit(bit, old->dirty, old->npages)
-		set_bit(bit, new->dirty);
 }
 
 /* Before a log can be written to, and after it cannot any more. */

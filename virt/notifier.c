@@ -207,7 +207,10 @@ static int mn_test_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned
 	return young;
 }
 
-/* The address space ends, or we unregister: called once. No thread of it runs a vCPU. */
+/*
+ * The address space ends, or we unregister, or both at once: may come twice. No thread of
+ * it runs a vCPU.
+ */
 static void mn_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	arch_vm_release(mn_to_vm(mn));

@@ -27,8 +27,10 @@ static void vcpu_sched_out(struct preempt_notifier *pn, struct task_struct *next
 {
 	struct keel_vcpu *vcpu = pn_to_vcpu(pn);
 
-	if (task_is_running(current))
+	if (task_is_running(current)) {
+		WRITE_ONCE(vcpu->preempted_in_kernel, arch_vcpu_in_kernel(vcpu));
 		WRITE_ONCE(vcpu->preempted, true);
+	}
 	arch_vcpu_put(vcpu);
 	WRITE_ONCE(vcpu->cpu, -1);
 }

@@ -80,9 +80,12 @@ static void vm_exit_generic(struct keel_vm *vm)
 
 struct keel_vm *keel_vm_create(unsigned long type)
 {
-	struct keel_vm *vm = kvzalloc(arch_vm_size(), GFP_KERNEL_ACCOUNT);
+	struct keel_vm *vm;
 	int r;
 
+	if (!arch_vm_type_valid(type))
+		return ERR_PTR(-EINVAL);
+	vm = kvzalloc(arch_vm_size(), GFP_KERNEL_ACCOUNT);
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
 	vm_init_fields(vm);
@@ -92,7 +95,7 @@ struct keel_vm *keel_vm_create(unsigned long type)
 	r = arch_hardware_get();
 	if (r)
 		goto err_generic;
-	r = arch_vm_init(vm, type);
+	r = arch_vm_init(vm);
 	if (r)
 		goto err_hardware;
 	r = keel_notifier_register(vm);	/* from here on the host can call arch_mmu_*() */

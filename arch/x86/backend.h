@@ -51,6 +51,7 @@ struct keel_caps {
 	bool log_writes;		/* .enter hands in what vm->arch.log_writes asks for */
 	bool preempt_timer;		/* .enter heeds arch.exit_at_tsc: KEEL_EXIT_PREEMPT_TIMER */
 	bool apicv;			/* APICs are virtualized, with delivery by priority */
+	bool shutdown_loses_state;	/* after KEEL_EXIT_TRIPLE_FAULT state is undefined */
 	bool nx;
 	u64 efer;			/* EFER bits a guest may set */
 };

@@ -38,7 +38,8 @@ static inline u64 clock_cycles_to_ns(u64 cycles, struct clock_scale s)
 
 static inline u64 clock_ns_to_cycles(u64 ns, u32 khz)
 {
-	return mul_u64_u32_div(ns, khz, 1000000);
+	/* Wraps after years, where a division would trap. */
+	return mul_u64_u64_shr(ns, div_u64((u64)khz << 32, 1000000), 32);
 }
 
 /* Is @khz within 250 parts per million of @host_khz? Then the difference is not worth scaling. */

@@ -133,6 +133,7 @@ static void keel_give_exception(struct keel_vcpu *vcpu)
 		.error = e->error,
 	};
 
+	vcpu->arch.given = KEEL_GIVEN_EXCEPTION;
 	keel_op(inject)(vcpu, &ev);
 }
 
@@ -180,17 +181,35 @@ void keel_event_requeue(struct keel_vcpu *vcpu, const struct keel_event *ev)
 	}
 }
 
+static void keel_event_gone(struct keel_vcpu *vcpu)
+{
+	switch (vcpu->arch.given) {
+	case KEEL_GIVEN_EXCEPTION:
+		vcpu->arch.exception.injected = false;
+		break;
+	case KEEL_GIVEN_NMI:
+		vcpu->arch.nmi_injected = false;
+		break;
+	case KEEL_GIVEN_IRQ:
+		vcpu->arch.irq.injected = false;
+		break;
+	case KEEL_GIVEN_NONE:
+		break;
+	}
+	vcpu->arch.given = KEEL_GIVEN_NONE;
+}
+
 /* The entry happened: what was given is the CPU's, and decode hands back what was not delivered. */
 void keel_events_entered(struct keel_vcpu *vcpu)
 {
-	vcpu->arch.exception.injected = false;
-	vcpu->arch.nmi_injected = false;
-	vcpu->arch.irq.injected = false;
+	keel_event_gone(vcpu);
+	if (unlikely(vcpu->arch.exit_soon))
+		keel_vcpu_request(vcpu, KEEL_REQ_EVENT);
 }
 
 void keel_events_cancel(struct keel_vcpu *vcpu)
 {
-	keel_events_entered(vcpu);
+	keel_event_gone(vcpu);
 	keel_op(cancel_inject)(vcpu);
 	keel_vcpu_request(vcpu, KEEL_REQ_EVENT);
 }
@@ -228,6 +247,7 @@ static void keel_give_irq(struct keel_vcpu *vcpu)
 	};
 
 	vcpu->stat.irq_injections++;
+	vcpu->arch.given = KEEL_GIVEN_IRQ;
 	keel_op(inject)(vcpu, &ev);
 }
 
@@ -236,6 +256,7 @@ static void keel_give_nmi(struct keel_vcpu *vcpu)
 	struct keel_event ev = { .type = KEEL_EV_NMI, .vector = X86_TRAP_NMI };
 
 	vcpu->stat.nmi_injections++;
+	vcpu->arch.given = KEEL_GIVEN_NMI;
 	keel_op(inject)(vcpu, &ev);
 }
 
@@ -297,6 +318,22 @@ static void keel_update_cr8(struct keel_vcpu *vcpu)
 	keel_op(update_cr8)(vcpu, cr8 << 4, keel_irq_highest_irr(vcpu));
 }
 
+/*
+ * One event is given, and another is due right behind its delivery, for which no window
+ * can be asked: userspace set two, an exception waits, or an NMI that is not masked.
+ */
+static bool keel_another_waits(struct keel_vcpu *vcpu)
+{
+	enum keel_given given = vcpu->arch.given;
+
+	if (given == KEEL_GIVEN_NONE)
+		return false;
+	return vcpu->arch.exception.pending ||
+	       (given != KEEL_GIVEN_NMI && vcpu->arch.nmi_injected) ||
+	       (given != KEEL_GIVEN_IRQ && vcpu->arch.irq.injected) ||
+	       (vcpu->arch.nmi_pending && !keel_op(get_nmi_mask)(vcpu));
+}
+
 int keel_events_inject(struct keel_vcpu *vcpu)
 {
 	bool given = keel_reinject(vcpu);
@@ -309,6 +346,7 @@ int keel_events_inject(struct keel_vcpu *vcpu)
 		given = keel_inject_nmi(vcpu);
 	if (!given)
 		keel_inject_irq(vcpu);
+	vcpu->arch.exit_soon = keel_another_waits(vcpu);
 	vcpu->arch.irq_window_open = keel_user_irq_ready(vcpu);
 	keel_request_windows(vcpu);
 	if (vcpu->arch.apicv_mode != KEEL_APICV_NONE)

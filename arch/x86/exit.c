@@ -119,10 +119,11 @@ static int keel_exit_exception(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	return KEEL_RESUME;
 }
 
-/* The CPU's state after a shutdown is not defined: INIT makes it so. */
+/* Userspace gets the state that led to it, or INIT's where the CPU leaves none. */
 static int keel_exit_triple_fault(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	keel_vcpu_reset(vcpu, true);
+	if (keel_caps.shutdown_loses_state)
+		keel_vcpu_reset(vcpu, true);
 	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 	return KEEL_TO_USER;
 }
@@ -146,10 +147,9 @@ static int keel_exit_skip(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	return keel_skip(vcpu, exit);
 }
 
-/* A spinning guest: let somebody else run who may hold what it waits for. */
 static int keel_exit_pause(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	cond_resched();
+	keel_vcpu_spins(vcpu);
 	return keel_skip(vcpu, exit);
 }
 

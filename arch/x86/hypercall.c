@@ -2,8 +2,6 @@
 /*
  * hypercall.c - the calls of KVM's guests: number in RAX, arguments in RBX, RCX, RDX, RSI
  */
-#include <linux/pid.h>
-#include <linux/sched.h>
 #include <linux/kvm_para.h>
 #include <asm/apicdef.h>
 #include "cpuid.h"
@@ -81,20 +79,12 @@ static long hc_send_ipi(struct keel_vcpu *vcpu, const struct hypercall *hc)
 static long hc_sched_yield(struct keel_vcpu *vcpu, const struct hypercall *hc)
 {
 	struct keel_vcpu *target;
-	struct task_struct *task;
 
 	if (hc->arg[0] > U32_MAX)
 		return 0;
 	target = keel_vcpu_by_id(vcpu->vm, hc->arg[0]);
-	if (!target || target == vcpu || !READ_ONCE(target->preempted))
-		return 0;
-	rcu_read_lock();
-	task = get_pid_task(rcu_dereference(target->pid), PIDTYPE_PID);
-	rcu_read_unlock();
-	if (task) {
-		yield_to(task, true);
-		put_task_struct(task);
-	}
+	if (target)
+		keel_vcpu_yield_to(vcpu, target);
 	return 0;
 }
 

@@ -249,7 +249,7 @@ static enum emul_result mmio_write_span(struct keel_vcpu *vcpu, const struct mmi
 	unsigned int i;
 
 	for (i = 0; i < 2; i++)
-		ram[i] = s->len[i] && keel_gfn_backed(vcpu, s->gpa[i] >> PAGE_SHIFT);
+		ram[i] = s->len[i] && keel_gfn_writable(vcpu, s->gpa[i] >> PAGE_SHIFT);
 	for (i = 0; r == EMUL_DONE && i < 2; i++)
 		if (s->len[i] && !ram[i])
 			r = mmio_write(vcpu, s->gpa[i], buf + (i ? s->len[0] : 0), s->len[i]);

@@ -148,7 +148,7 @@ static void fill_info(struct keel_vcpu *vcpu, struct pvclock_vcpu_time_info *inf
 	if (!b.master)
 		hold_up(c, info, b.offset);
 	c->offset = b.offset;
-	c->written_ns = b.at.ns;
+	c->written_ns = ktime_get_boottime_ns();
 }
 
 /*

@@ -143,8 +143,10 @@ static bool keel_user_wants_window(struct keel_vcpu *vcpu)
 
 /* ---- one turn ---- */
 
+/* Interrupts off. */
 static bool keel_must_not_enter(struct keel_vcpu *vcpu)
 {
+	xfer_to_guest_mode_prepare();	/* what RCU put off is done before a long time here */
 	return READ_ONCE(vcpu->mode) == KEEL_EXITING_GUEST || READ_ONCE(vcpu->requests) ||
 	       __xfer_to_guest_mode_work_pending();
 }
@@ -179,6 +181,8 @@ static bool keel_try_enter(struct keel_vcpu *vcpu)
 	smp_mb();	/* the mode, before the requests are read: pairs with keel_vcpu_kick() */
 	if (!keel_must_not_enter(vcpu)) {
 		vcpu->arch.last_cpu = smp_processor_id();
+		if (unlikely(vcpu->arch.exit_soon))
+			keel_kick_self();
 		keel_guest_turn(vcpu);
 		entered = true;
 	}
@@ -220,6 +224,8 @@ static int keel_turn(struct keel_vcpu *vcpu)
 		r = keel_events_inject(vcpu);
 		if (r != KEEL_RESUME)
 			return r;
+	} else {
+		vcpu->arch.exit_soon = false;
 	}
 	if (!keel_try_enter(vcpu)) {
 		keel_events_cancel(vcpu);

@@ -23,12 +23,15 @@
 
 #define KEEL_IDENTITY_MAP_DEFAULT	0xfffbc000ULL
 
-int arch_vm_init(struct keel_vm *vm, unsigned long type)
+bool arch_vm_type_valid(unsigned long type)
+{
+	return !type;
+}
+
+int arch_vm_init(struct keel_vm *vm)
 {
 	int r;
 
-	if (type)
-		return -EINVAL;
 	keel_apic_vm_init(vm);
 	vm->arch.identity_map_addr = KEEL_IDENTITY_MAP_DEFAULT;
 	keel_clock_vm_init(vm);

@@ -24,7 +24,8 @@ void arch_hardware_put(void);
 size_t arch_vm_size(void);
 size_t arch_vcpu_size(void);
 
-int arch_vm_init(struct keel_vm *vm, unsigned long type);
+bool arch_vm_type_valid(unsigned long type);	/* KVM_CREATE_VM's argument */
+int arch_vm_init(struct keel_vm *vm);
 void arch_vm_release(struct keel_vm *vm);	/* mm is going away: drop all mappings */
 void arch_vm_destroy(struct keel_vm *vm);	/* after vCPUs are destroyed */
 int arch_vcpu_precreate(struct keel_vm *vm, u32 id);	/* -EINVAL: id not possible now */

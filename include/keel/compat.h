@@ -49,11 +49,20 @@ static inline void keel_compat_eventfd_signal(struct eventfd_ctx *ctx)
 #endif
 
 /*
+ * Write-back: of the types that Linux gives by PCD and PWT the one with neither. (PAT's bit
+ * alone is write-back, too, and in a huge entry it is elsewhere.)
+ */
+static inline bool keel_compat_cached(pgprot_t prot)
+{
+	return !(pgprot_val(prot) & (_PAGE_PCD | _PAGE_PWT));
+}
+
+/*
  * The frame that @vma, a VM_PFNMAP or VM_IO mapping, holds at @hva. mmap_lock
  * held for reading. -EINVAL: not mapped now.
  */
 static inline int keel_compat_follow_pfn(struct vm_area_struct *vma, unsigned long hva,
-					 unsigned long *pfn, bool *writable)
+					 unsigned long *pfn, bool *writable, bool *device)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 	struct follow_pfnmap_args args = { .vma = vma, .address = hva };
@@ -63,6 +72,7 @@ static inline int keel_compat_follow_pfn(struct vm_area_struct *vma, unsigned lo
 		return r;
 	*pfn = args.pfn;
 	*writable = args.writable;
+	*device = !keel_compat_cached(args.pgprot);
 	follow_pfnmap_end(&args);
 	return 0;
 #else
@@ -81,6 +91,7 @@ static inline int keel_compat_follow_pfn(struct vm_area_struct *vma, unsigned lo
 	pte = *ptep;
 	*pfn = pte_pfn(pte);
 	*writable = pte_write(pte);
+	*device = !keel_compat_cached(pte_pgprot(pte));
 	pte_unmap_unlock(ptep, ptl);
 	return 0;
 #endif

@@ -24,8 +24,9 @@ int keel_write_guest(struct keel_vcpu *vcpu, gpa_t gpa, const void *buf, size_t 
  */
 int keel_cmpxchg_guest(struct keel_vcpu *vcpu, gpa_t gpa, void *old, const void *new, size_t len);
 
-/* True if @gfn is backed (a slot holds it). Inside keel_mem_enter(). */
+/* Does a slot hold @gfn, and one that may be written? Inside keel_mem_enter(). */
 bool keel_gfn_backed(struct keel_vcpu *vcpu, gfn_t gfn);
+bool keel_gfn_writable(struct keel_vcpu *vcpu, gfn_t gfn);
 
 /*
  * struct keel_page - a frame brought in by keel_gfn_fault(), referenced until
@@ -35,6 +36,7 @@ struct keel_page {
 	unsigned long pfn;
 	struct page *page;	/* NULL: memory without struct page (VM_PFNMAP) */
 	bool writable;		/* the host lets it be written */
+	bool device;		/* the host does not map it as memory that is cached */
 	u8 level;		/* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB: how large the host maps it */
 };
 

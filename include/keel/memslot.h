@@ -84,9 +84,12 @@ struct keel_memslot *keel_vcpu_memslot(struct keel_vcpu *vcpu, gfn_t gfn);
 /* Slot with @id, or NULL. slots_lock held. */
 struct keel_memslot *keel_memslot_by_id(struct keel_vm *vm, u32 id);
 
+/* @gfn is of the slot, also for a CPU that speculates: a guest may have chosen it. */
 static inline unsigned long keel_slot_hva(const struct keel_memslot *slot, gfn_t gfn)
 {
-	return slot->hva + ((gfn - slot->base) << PAGE_SHIFT);
+	u64 at = array_index_nospec(gfn - slot->base, slot->npages);
+
+	return slot->hva + (at << PAGE_SHIFT);
 }
 
 static inline bool keel_slot_holds(const struct keel_memslot *slot, gfn_t gfn)

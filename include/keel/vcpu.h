@@ -53,7 +53,8 @@ struct keel_vcpu {
 	struct mutex mutex;		/* one ioctl at a time */
 	struct pid __rcu *pid;		/* (v) last thread that ran it */
 	struct preempt_notifier pn;	/* (v) */
-	bool preempted;			/* (a) scheduled out while runnable */
+	bool preempted;			/* (a) scheduled out while runnable, */
+	bool preempted_in_kernel;	/* (a) and then the guest was at CPL 0 */
 	struct rcuwait wait;		/* where HLT sleeps */
 	bool blocked;			/* (a) in keel_vcpu_block() */
 	struct kvm_run *run;		/* (c) shared with userspace: written, and read once */
@@ -107,6 +108,12 @@ void keel_vcpu_kick(struct keel_vcpu *vcpu);
 void keel_vcpu_wake(struct keel_vcpu *vcpu);
 
 /*
+ * keel_kick_self() - an interrupt for this CPU: the entry to the guest that follows ends
+ * as soon as what it injects is delivered. Interrupts off.
+ */
+void keel_kick_self(void);
+
+/*
  * keel_request_all() - set @req on every vCPU and return when none of them is
  * in the guest with the request unseen. May be called under mmu_lock
  * (interrupts on, preemption off).
@@ -120,6 +127,14 @@ void keel_request_all(struct keel_vm *vm, unsigned int req);
  * already TASK_INTERRUPTIBLE: it must not sleep.
  */
 void keel_vcpu_block(struct keel_vcpu *vcpu);
+
+/*
+ * keel_vcpu_yield_to() - the CPU to @target, if that one was preempted; true: it has it.
+ * keel_vcpu_spins() - @vcpu waits in a loop for who knows whom: the CPU to a preempted vCPU
+ * of the VM, or to whoever wants it. Thread of @vcpu, may schedule.
+ */
+bool keel_vcpu_yield_to(struct keel_vcpu *vcpu, struct keel_vcpu *target);
+void keel_vcpu_spins(struct keel_vcpu *vcpu);
 
 /*
  * The read section of guest memory. Nestable; vCPU thread only. Every function

@@ -55,6 +55,7 @@ struct keel_vm {
 
 	struct xarray vcpus;		/* (l) for writing; index is creation order, 0.. */
 	unsigned int nr_vcpus;		/* (l) published with release after the xarray entry */
+	u32 last_yield;			/* (a) index of the vCPU that a spinning one let run */
 	unsigned int max_vcpu_ids;	/* (l) */
 	DECLARE_BITMAP(vcpu_ids, KEEL_MAX_VCPU_IDS);	/* (l) */
 

@@ -179,7 +179,7 @@ static int apic_accept(struct keel_apic *apic, const struct keel_apic_msg *msg)
 	case KEEL_DM_SIPI:
 		return apic_accept_sipi(apic, msg);
 	case KEEL_DM_SMI:
-		pr_info_ratelimited("SMI to vCPU %u ignored: no SMM\n", apic->vcpu->id);
+		pr_debug_ratelimited("SMI to vCPU %u ignored: no SMM\n", apic->vcpu->id);
 		return -1;
 	default:
 		return -1;	/* remote read; ExtINT, which comes by LINT0 alone */

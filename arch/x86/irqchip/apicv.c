@@ -50,10 +50,15 @@ void apicv_vm_destroy(struct keel_vm *vm)
 	vm->arch.apicv = false;
 }
 
+bool keel_apicv_is_page(gfn_t gfn)
+{
+	return gfn == APICV_GFN;
+}
+
 hpa_t keel_apicv_page(struct keel_vm *vm, gfn_t gfn)
 {
 	lockdep_assert_held(&vm->mmu_lock);
-	if (gfn != APICV_GFN || vm->arch.apicv_page_off)
+	if (!keel_apicv_is_page(gfn) || vm->arch.apicv_page_off)
 		return 0;
 	return vm->arch.apicv_page;
 }

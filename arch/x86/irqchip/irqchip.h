@@ -100,6 +100,7 @@ int keel_irq_highest_irr(struct keel_vcpu *vcpu);
 /* Before an entry after KEEL_REQ_EVENT: what was posted, to the hardware. Loaded. */
 void keel_apicv_sync(struct keel_vcpu *vcpu);
 /* The page to be mapped at @gfn for the hardware's sake, or 0. mmu_lock held. */
+bool keel_apicv_is_page(gfn_t gfn);	/* where that page may be */
 hpa_t keel_apicv_page(struct keel_vm *vm, gfn_t gfn);
 /* KEEL_EXIT_APIC_WRITE: the register at offset @reg has its value; KEEL_EXIT_EOI: of @vector. */
 void keel_apicv_written(struct keel_vcpu *vcpu, unsigned int reg);

@@ -775,6 +775,7 @@ int lapic_set_state(struct lapic *a, const void *regs, bool format32)
 	if (x2) {
 		lapic_put(a, LAPIC_ID, a->id);
 		lapic_put(a, LAPIC_LDR, apic_x2apic_ldr(a->id));
+		lapic_put(a, LAPIC_DFR, ~0U);	/* what xAPIC mode would find */
 	}
 	lapic_put_version(a);
 	a->lvtt = lapic_get(a, LAPIC_LVTT);

@@ -15,6 +15,7 @@
 #include "../irqchip/irqchip.h"
 #include "s2_vm.h"
 
+#define FAULT_MARK_TABLES	1024	/* for 2 GiB of MMIO windows */
 #define CACHE_LEAST	(S2_MAX_LEVELS - 1)	/* tables that mapping one frame may take */
 
 struct fault {
@@ -166,7 +167,7 @@ static int fault_map(struct fault *f)
 		.level = fault_level(f),
 		.write = writable && fault_may_write(f),
 		.host_write = writable,
-		.device = !page->page && !pfn_valid(page->pfn),
+		.device = page->device,
 		.dirty = fault_is_write(f),
 		.cache = f->vcpu,
 	};
@@ -233,6 +234,23 @@ static int fault_emulate(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 }
 
 /*
+ * Marks cost tables, for which a guest needs no memory of its own: beyond a number of them
+ * it gets on without.
+ */
+static void fault_mark(struct keel_vcpu *vcpu, gfn_t gfn)
+{
+	struct keel_vm *vm = vcpu->vm;
+	u64 before;
+
+	spin_lock(&vm->mmu_lock);
+	before = vm->arch.s2->tables;
+	if (vm->arch.mark_tables < FAULT_MARK_TABLES)
+		s2_mark(vm->arch.s2, gfn, vcpu);
+	vm->arch.mark_tables += vm->arch.s2->tables - before;
+	spin_unlock(&vm->mmu_lock);
+}
+
+/*
  * An exit by the mark was preceded by a violation that found no slot. A doorbell
  * whose value does not matter needs no decoding. Otherwise the mark is put, and
  * next time costs less.
@@ -246,9 +264,7 @@ static int fault_mmio(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 		    !keel_bus_write(vcpu, KEEL_BUS_FAST_MMIO, exit->fault.gpa, 0, NULL))
 			return keel_skip(vcpu, exit);
 	} else if (vm->arch.s2->fmt->mark) {
-		spin_lock(&vm->mmu_lock);
-		s2_mark(vm->arch.s2, exit->fault.gpa >> PAGE_SHIFT, vcpu);
-		spin_unlock(&vm->mmu_lock);
+		fault_mark(vcpu, exit->fault.gpa >> PAGE_SHIFT);
 	}
 	return fault_emulate(vcpu, exit);
 }
@@ -272,7 +288,7 @@ static bool fault_map_apic(struct fault *f)
 	};
 	struct keel_vm *vm = f->vcpu->vm;
 
-	if (f->vcpu->arch.apicv_mode != KEEL_APICV_XAPIC)
+	if (f->vcpu->arch.apicv_mode != KEEL_APICV_XAPIC || !keel_apicv_is_page(f->gfn))
 		return false;
 	spin_lock(&vm->mmu_lock);
 	m.pa = keel_apicv_page(vm, f->gfn);

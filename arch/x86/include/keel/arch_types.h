@@ -114,6 +114,8 @@ enum keel_apicv_mode {
 	KEEL_APICV_X2APIC,
 };
 
+enum keel_given { KEEL_GIVEN_NONE, KEEL_GIVEN_EXCEPTION, KEEL_GIVEN_NMI, KEEL_GIVEN_IRQ };
+
 struct keel_vcpu_arch {
 	/*
 	 * Registers. regs[] holds what avail says; dirty ones are written back
@@ -135,6 +137,8 @@ struct keel_vcpu_arch {
 	atomic_t nmi_queued;		/* by anyone; taken at KEEL_REQ_NMI */
 	u8 nmi_pending;			/* vCPU thread */
 	bool nmi_injected;
+	enum keel_given given;		/* what the next entry injects */
+	bool exit_soon;			/* and ends right behind it, for there is more */
 	struct {
 		bool injected, soft;
 		u8 vector;
@@ -224,6 +228,7 @@ struct keel_vm_arch {
 	unsigned long nr_mmu_pages;		/* (a) KVM_SET_NR_MMU_PAGES: stored, unused */
 
 	struct stage2 *s2;			/* mmu/, (m) */
+	u64 mark_tables;			/* (m) linked for marks alone */
 	bool log_writes;			/* (a) the hardware logs for some slot */
 
 	/* tsc.c: (t) tsc_lock, innermost. A generation is a set of vCPUs with one TSC. */
