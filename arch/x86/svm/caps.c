@@ -62,12 +62,15 @@ static void svm_read_facts(u32 edx, struct keel_caps *caps)
 	svm_facts.v_spec_ctrl = edx & SVM_EDX_SPEC_CTRL;
 	svm_facts.pause_filter = edx & SVM_EDX_PAUSE_FILTER;
 	svm_facts.tsc_ratio = edx & SVM_EDX_TSC_RATIO;
+	svm_facts.loses_shadow = boot_cpu_has(X86_FEATURE_HYPERVISOR) &&
+				 hypervisor_cpuid_base("TCGTCGTCGTCG", 0);
 
 	caps->has_nrip = svm_facts.nrips;
 	caps->has_decode = svm_facts.decode_assists;
 	caps->max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? 3 : 2;
 	caps->s2_format = &s2_format_npt;
 	caps->s2_levels = boot_cpu_has(X86_FEATURE_LA57) ? 5 : 4;
+	caps->shutdown_loses_state = true;
 	caps->nx = boot_cpu_has(X86_FEATURE_NX);
 	caps->tsc_scaling = svm_facts.tsc_ratio;
 	caps->tsc_frac_bits = 32;

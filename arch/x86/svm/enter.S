@@ -69,9 +69,6 @@ SYM_FUNC_START(svm_enter_guest)
 4:	vmsave %rax
 5:	cli
 
-	/* Before any return: fill the RSB, so that nothing the guest left is used. */
-	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
-
 	movq (%rsp), %rax		/* args */
 	movq ARG_REGS(%rax), %rax
 	movq %rcx, REG(1)(%rax)
@@ -108,6 +105,12 @@ SYM_FUNC_START(svm_enter_guest)
 	movq ARG_HOST(%rdi), %rax
 6:	vmload %rax
 7:
+	/*
+	 * Before any return: fill the RSB, so that nothing the guest left is used. Newer
+	 * kernels count here in per-CPU memory, so the host's GS must be back.
+	 */
+	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
+
 	cmpb $0, ARG_SWAP_SPEC(%rdi)
 	je 8f
 	movl $MSR_IA32_SPEC_CTRL, %ecx

@@ -37,9 +37,9 @@ static void svm_decode_exception(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	exit->exc.error = c->exit_info_1;
 	exit->exc.payload = 0;
 	if (exit->exc.vector == X86_TRAP_DB) {
-		exit->exc.payload = svm_save(vcpu)->dr6;
-		if (svm_nmi_step_done(vcpu))
+		if (svm_step_done(vcpu))
 			exit->kind = KEEL_EXIT_NMI_WINDOW;
+		exit->exc.payload = svm_save(vcpu)->dr6;
 	} else if (exit->exc.vector == X86_TRAP_MC) {
 		exit->kind = KEEL_EXIT_NONE;
 	}
@@ -178,8 +178,11 @@ void svm_decode(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	exit->insn_len = 0;
 	/* An injection that was not finished is in EXITINTINFO; one that was, is done. */
 	c->event_inj = 0;
-	if (c->exit_code == (u32)SVM_EXIT_ERR) {
+	svm_step_end(vcpu);
+	svm_keep_shadow(vcpu);
+	if (svm_entry_failed(to_svm(vcpu))) {
 		exit->kind = KEEL_EXIT_ENTRY_FAILED;
+		svm_unstep_soft(vcpu);
 		return;
 	}
 	if (svm_facts.nrips && c->next_rip)

@@ -2,6 +2,7 @@
 /*
  * inject.c - events into the guest; interrupt and NMI windows
  */
+#include <uapi/asm/debugreg.h>
 #include <asm/trapnr.h>
 #include "svm.h"
 #include "../regs.h"
@@ -20,7 +21,7 @@ static void svm_step_soft(struct keel_vcpu *vcpu, const struct keel_event *ev)
 }
 
 /* False: the guest's own INT3 or INTO, which is executed again. */
-static bool svm_unstep_soft(struct keel_vcpu *vcpu)
+bool svm_unstep_soft(struct keel_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
@@ -97,6 +98,7 @@ void svm_cancel_inject(struct keel_vcpu *vcpu)
 		.type = KEEL_EV_SOFT_INT, .vector = c->event_inj & SVM_EVTINJ_VEC_MASK,
 	};
 
+	svm_step_end(vcpu);
 	if (!(c->event_inj & SVM_EVTINJ_VALID))
 		return;
 	if ((c->event_inj & SVM_EVTINJ_TYPE_MASK) == SVM_EVTINJ_TYPE_SOFT)
@@ -118,11 +120,29 @@ bool svm_nmi_blocked(struct keel_vcpu *vcpu)
 	       (svm_control(vcpu)->int_state & SVM_INTERRUPT_SHADOW_MASK);
 }
 
+static void svm_start_step(struct svm_vcpu *svm)
+{
+	struct vmcb_save_area *s = &svm->vmcb->save;
+
+	/* The flags of a step would go onto the guest's stack. The entry ends soon. */
+	if (svm->stepping || (svm->vmcb->control.event_inj & SVM_EVTINJ_VALID))
+		return;
+	svm->stepping = true;
+	svm->step_iret = svm->iret_seen;
+	svm->step_tf = s->rflags & X86_EFLAGS_TF;
+	svm->step_rf = s->rflags & X86_EFLAGS_RF;
+	s->rflags |= X86_EFLAGS_TF | X86_EFLAGS_RF;
+}
+
 /* A virtual interrupt of the highest priority: its intercept says that IF is set. */
 void svm_request_irq_window(struct keel_vcpu *vcpu)
 {
 	struct vmcb_control_area *c = svm_control(vcpu);
 
+	if (svm_facts.loses_shadow && (c->int_state & SVM_INTERRUPT_SHADOW_MASK)) {
+		svm_start_step(to_svm(vcpu));
+		return;
+	}
 	svm_intercept(vcpu, INTERCEPT_VINTR, true);
 	c->int_vector = 0;
 	c->int_ctl &= ~V_INTR_PRIO_MASK;
@@ -137,18 +157,6 @@ void svm_end_irq_window(struct keel_vcpu *vcpu)
 	svm_intercept(vcpu, INTERCEPT_VINTR, false);
 	c->int_ctl &= ~V_IRQ_INJECTION_BITS_MASK;
 	c->clean = 0;
-}
-
-static void svm_start_step(struct svm_vcpu *svm)
-{
-	struct vmcb_save_area *s = &svm->vmcb->save;
-
-	if (svm->stepping_nmi)
-		return;
-	svm->stepping_nmi = true;
-	svm->step_tf = s->rflags & X86_EFLAGS_TF;
-	svm->step_rf = s->rflags & X86_EFLAGS_RF;
-	s->rflags |= X86_EFLAGS_TF | X86_EFLAGS_RF;
 }
 
 /*
@@ -201,22 +209,55 @@ void svm_iret_check(struct keel_vcpu *vcpu)
 	keel_vcpu_request(vcpu, KEEL_REQ_EVENT);
 }
 
-/* The #DB of our own step. The guest's TF is put back; its own step still traps. */
-bool svm_nmi_step_done(struct keel_vcpu *vcpu)
+/*
+ * After an entry with a step: it got so far, or something else came first, and what the
+ * step was for is looked at again. The guest's TF is put back, unless the instruction was
+ * the IRET that brought its own.
+ */
+void svm_step_end(struct keel_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct vmcb_save_area *s = &svm->vmcb->save;
 
-	if (!svm->stepping_nmi)
-		return false;
-	svm->stepping_nmi = false;
-	if (svm->step_tf || (vcpu->arch.guest_debug & KVM_GUESTDBG_SINGLESTEP))
-		return false;
-	s->rflags &= ~X86_EFLAGS_TF;
+	svm->stepped = false;
+	if (likely(!svm->stepping))
+		return;
+	svm->stepping = false;
+	svm->stepped = true;
+	keel_vcpu_request(vcpu, KEEL_REQ_EVENT);
+	if (svm->step_iret && !svm->iret_seen)
+		return;
+	if (!svm->step_tf)
+		s->rflags &= ~X86_EFLAGS_TF;
 	if (!svm->step_rf)
 		s->rflags &= ~X86_EFLAGS_RF;
+}
+
+/* Is this #DB that of our step, and of nothing else? */
+bool svm_step_done(struct keel_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb_save_area *s = &svm->vmcb->save;
+
+	if (!svm->stepped || svm->step_tf || (vcpu->arch.guest_debug & KVM_GUESTDBG_SINGLESTEP))
+		return false;
+	s->dr6 &= ~(u64)DR_STEP;
+	return !(s->dr6 & DR_TRAP_BITS);
+}
+
+/*
+ * After an exit in an interrupt shadow, where VMRUN will not load it: no window may open
+ * at the next entry. svm_request_irq_window() steps over the instruction instead.
+ */
+void svm_keep_shadow(struct keel_vcpu *vcpu)
+{
+	struct vmcb_control_area *c = svm_control(vcpu);
+
+	if (!svm_facts.loses_shadow || !(c->int_state & SVM_INTERRUPT_SHADOW_MASK) ||
+	    !(c->int_ctl & V_IRQ_MASK))
+		return;
+	svm_end_irq_window(vcpu);
 	keel_vcpu_request(vcpu, KEEL_REQ_EVENT);
-	return !(s->dr6 & 0xf);
 }
 
 /* SVM does not tell STI's shadow from MOV SS's. */

@@ -68,6 +68,8 @@ void svm_vcpu_load(struct keel_vcpu *vcpu, int cpu)
 		svm->asid_cpu = cpu;
 		svm->vmcb->control.clean = 0;
 	}
+	if (unlikely(!sc->enabled))
+		keel_cpu_unusable(vcpu);
 	svm_save_host(sc);
 	svm_barrier(sc, svm->vmcb);
 	svm_load_tsc_ratio(vcpu);
@@ -120,7 +122,17 @@ static void svm_fetch_regs(struct keel_vcpu *vcpu)
 	vcpu->arch.cr2 = s->cr2;
 	vcpu->arch.cr8 = c->int_ctl & V_TPR_MASK;
 	vcpu->arch.avail = ~BIT(KEEL_GRP_CR3);
-	c->tlb_ctl = TLB_CONTROL_DO_NOTHING;
+}
+
+/* A VMRUN that is refused has flushed nothing: the next one on this CPU flushes all. */
+static void svm_flush_done(struct svm_vcpu *svm, struct svm_cpu *sc)
+{
+	if (likely(!svm_entry_failed(svm))) {
+		svm->vmcb->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;
+		return;
+	}
+	sc->asid_generation++;
+	sc->next_asid = sc->max_asid + 1;
 }
 
 /* Guest's SPEC_CTRL: the CPU swaps it where it can (V_SPEC_CTRL), else enter.S does. */
@@ -191,6 +203,7 @@ void svm_enter(struct keel_vcpu *vcpu)
 
 	svm_save_spec_ctrl(vcpu, &args);
 	svm_fetch_regs(vcpu);
+	svm_flush_done(svm, sc);
 	svm_iret_check(vcpu);
 }
 

@@ -22,7 +22,7 @@ u64 svm_get_rflags(struct keel_vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 	u64 rflags = svm->vmcb->save.rflags;
 
-	if (!svm->stepping_nmi)
+	if (!svm->stepping)
 		return rflags;
 	if (!svm->step_tf)
 		rflags &= ~X86_EFLAGS_TF;
@@ -35,7 +35,7 @@ void svm_set_rflags(struct keel_vcpu *vcpu, u64 rflags)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
-	if (svm->stepping_nmi) {
+	if (svm->stepping) {
 		svm->step_tf = rflags & X86_EFLAGS_TF;
 		svm->step_rf = rflags & X86_EFLAGS_RF;
 		rflags |= X86_EFLAGS_TF | X86_EFLAGS_RF;

@@ -38,8 +38,10 @@ struct svm_vcpu {
 	bool nmi_masked;		/* an NMI handler runs: until IRET */
 	bool iret_seen;			/* IRET intercepted, not yet executed */
 	u64 iret_rip;
-	bool stepping_nmi;		/* TF set by us to find the end of IRET */
+	bool stepping;			/* TF set by us: the entry ends behind one instruction */
 	bool step_tf, step_rf;		/* the guest's own */
+	bool step_iret;			/* the step is over IRET */
+	bool stepped;			/* the last entry had a step */
 	bool soft_stepped;		/* RIP was moved over INT3 or INTO to inject it */
 	bool tsc_aux_loaded;		/* the guest's TSC_AUX is in this CPU's MSR */
 	u64 tsc_ratio;			/* 0: the default */
@@ -62,10 +64,17 @@ DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
 /* Facts of the CPUs, constant after svm_setup(). caps.c */
 struct svm_facts {
 	bool nrips, decode_assists, flush_by_asid, v_spec_ctrl, pause_filter, tsc_ratio;
+	bool loses_shadow;	/* VMRUN does not load the interrupt shadow: QEMU's TCG */
 	u64 iopm_pa;
 };
 
 extern struct svm_facts svm_facts;
+
+/* VMRUN refused the state, or faulted. */
+static inline bool svm_entry_failed(const struct svm_vcpu *svm)
+{
+	return svm->vmcb->control.exit_code == (u32)SVM_EXIT_ERR;
+}
 
 static inline struct svm_vcpu *to_svm(struct keel_vcpu *vcpu)
 {
@@ -139,7 +148,10 @@ void svm_update_cr8(struct keel_vcpu *vcpu, u8 tpr, int irr);
 /* IRET and the single step behind it; true if this #DB was only ours. */
 void svm_iret_intercepted(struct keel_vcpu *vcpu);
 void svm_iret_check(struct keel_vcpu *vcpu);
-bool svm_nmi_step_done(struct keel_vcpu *vcpu);
+bool svm_unstep_soft(struct keel_vcpu *vcpu);
+void svm_step_end(struct keel_vcpu *vcpu);
+bool svm_step_done(struct keel_vcpu *vcpu);
+void svm_keep_shadow(struct keel_vcpu *vcpu);
 
 /* state.c */
 void svm_cache_reg(struct keel_vcpu *vcpu, unsigned int reg);

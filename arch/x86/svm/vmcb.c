@@ -111,7 +111,7 @@ void svm_vcpu_reset(struct keel_vcpu *vcpu, bool init)
 	c->clean = 0;
 	svm->nmi_masked = false;
 	svm->iret_seen = false;
-	svm->stepping_nmi = false;
+	svm->stepping = false;
 	svm->asid_generation = 0;
 	svm_update_intercepts(vcpu);
 }
