@@ -60,6 +60,12 @@ void vmx_set_apic_status(struct keel_vcpu *vcpu, u8 irr, u8 isr)
 	vmcs_write(GUEST_INTR_STATUS, isr << 8 | irr);
 }
 
+/* The vector that the CPU began to deliver by itself. */
+u8 vmx_irq_in_service(struct keel_vcpu *vcpu)
+{
+	return vmcs_read(GUEST_INTR_STATUS) >> 8;
+}
+
 void vmx_set_eoi_exits(struct keel_vcpu *vcpu, const unsigned long *vectors)
 {
 	vmcs_write(EOI_EXIT_BITMAP0, vectors[0]);

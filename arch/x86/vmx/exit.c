@@ -293,12 +293,12 @@ void vmx_decode(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	const struct vmx_vcpu *vmx = to_vmx(vcpu);
 	const struct vmx_exit_row *row;
-	u32 info;
 
 	exit->insn_len = 0;
 	exit->hw.info2 = 0;
 	if (vmx_entry_failed(vmx, exit)) {
 		exit->kind = KEEL_EXIT_ENTRY_FAILED;
+		vmx_cancel_inject(vcpu);
 		return;
 	}
 	row = vmx_exit_row(vmx->exit_reason);
@@ -307,7 +307,5 @@ void vmx_decode(struct keel_vcpu *vcpu, struct keel_exit *exit)
 		exit->insn_len = min_t(u32, vmcs_read(VM_EXIT_INSTRUCTION_LEN), 15);
 	if (row->decode)
 		row->decode(vcpu, exit);
-	info = vmcs_read(IDT_VECTORING_INFO_FIELD);
-	if (info & VECTORING_INFO_VALID_MASK)
-		vmx_requeue(vcpu, info, vmcs_read(IDT_VECTORING_ERROR_CODE));
+	vmx_take_back(vcpu);
 }

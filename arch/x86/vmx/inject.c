@@ -46,13 +46,14 @@ void vmx_inject(struct keel_vcpu *vcpu, const struct keel_event *ev)
 		break;
 	}
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, info);
+	to_vmx(vcpu)->injects = true;
 }
 
 /*
  * Hand an event back that the guest did not get. INT n, INT1, INT3 and INTO are executed
  * again instead: RIP still points to them. An NMI that was not delivered blocks none.
  */
-void vmx_requeue(struct keel_vcpu *vcpu, u32 info, u32 error)
+static void vmx_requeue(struct keel_vcpu *vcpu, u32 info, u32 error)
 {
 	struct keel_event ev = {
 		.vector = info & VECTORING_INFO_VECTOR_MASK,
@@ -77,6 +78,25 @@ void vmx_requeue(struct keel_vcpu *vcpu, u32 info, u32 error)
 	keel_event_requeue(vcpu, &ev);
 }
 
+/*
+ * What the exit interrupted, at decoding. Of an interrupt that the CPU took from the
+ * virtual APIC by itself the vector is the one in service: Bochs 2.7 has an old one in the
+ * IDT-vectoring information.
+ */
+void vmx_take_back(struct keel_vcpu *vcpu)
+{
+	u32 info = vmcs_read(IDT_VECTORING_INFO_FIELD);
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	if (info & VECTORING_INFO_VALID_MASK) {
+		if (!vmx->injects && vcpu->arch.apicv_mode != KEEL_APICV_NONE &&
+		    (info & VECTORING_INFO_TYPE_MASK) == INTR_TYPE_EXT_INTR)
+			info = (info & ~VECTORING_INFO_VECTOR_MASK) | vmx_irq_in_service(vcpu);
+		vmx_requeue(vcpu, info, vmcs_read(IDT_VECTORING_ERROR_CODE));
+	}
+	vmx->injects = false;
+}
+
 void vmx_cancel_inject(struct keel_vcpu *vcpu)
 {
 	u32 info = vmcs_read(VM_ENTRY_INTR_INFO_FIELD);
@@ -85,6 +105,7 @@ void vmx_cancel_inject(struct keel_vcpu *vcpu)
 		return;
 	vmx_requeue(vcpu, info, vmcs_read(VM_ENTRY_EXCEPTION_ERROR_CODE));
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
+	to_vmx(vcpu)->injects = false;
 }
 
 static u32 vmx_interruptibility(void)

@@ -63,6 +63,7 @@ struct vmx_vcpu {
 	u64 eptp;
 	u64 host_cr3, host_cr4;		/* what the VMCS holds */
 	bool timer_set;			/* the VMCS holds a time, not "never" */
+	bool injects;			/* the next entry, or the last until it is decoded */
 
 	bool guest_loaded;		/* the MSRs below are in the CPU, host holds the thread's */
 	struct vmx_host_segments host;
@@ -180,6 +181,7 @@ bool vmx_can_apicv(void);
 void vmx_reset_apic(struct keel_vcpu *vcpu);
 void vmx_update_apic(struct keel_vcpu *vcpu);
 void vmx_set_apic_status(struct keel_vcpu *vcpu, u8 irr, u8 isr);
+u8 vmx_irq_in_service(struct keel_vcpu *vcpu);
 void vmx_set_eoi_exits(struct keel_vcpu *vcpu, const unsigned long *vectors);
 
 /* lifecycle.c */
@@ -200,7 +202,7 @@ void vmx_decode(struct keel_vcpu *vcpu, struct keel_exit *exit);
 /* inject.c */
 void vmx_inject(struct keel_vcpu *vcpu, const struct keel_event *ev);
 void vmx_cancel_inject(struct keel_vcpu *vcpu);
-void vmx_requeue(struct keel_vcpu *vcpu, u32 info, u32 error);
+void vmx_take_back(struct keel_vcpu *vcpu);
 bool vmx_irq_blocked(struct keel_vcpu *vcpu);
 bool vmx_nmi_blocked(struct keel_vcpu *vcpu);
 void vmx_request_irq_window(struct keel_vcpu *vcpu);
