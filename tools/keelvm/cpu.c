@@ -3,6 +3,7 @@
  * cpu.c - virtual CPUs: made, set up to start, run
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,6 +228,75 @@ static void print_state(struct vm_cpu *cpu)
 		s.cs.selector, s.cs.base, r.rsp, r.rflags, s.cr0, s.cr2, s.cr3, s.cr4, s.efer);
 }
 
+/* ---- SIGQUIT: each CPU tells where it is, and goes on ---- */
+
+static struct vm *shown;		/* for the handlers */
+static volatile sig_atomic_t show_asked[KEELVM_MAX_CPUS];
+
+/* In the thread of the CPU: the next KVM_RUN ends at once, should it not be in one. */
+static void on_show(int unused __attribute__((unused)))
+{
+	unsigned int i;
+
+	for (i = 0; i < shown->opt->cpus; i++) {
+		if (!pthread_equal(shown->cpu[i].thread, pthread_self()))
+			continue;
+		show_asked[i] = 1;
+		shown->cpu[i].run->immediate_exit = 1;
+	}
+}
+
+static void on_quit(int unused __attribute__((unused)))
+{
+	unsigned int i;
+
+	for (i = 0; i < shown->opt->cpus; i++)
+		if (shown->cpu[i].thread)	/* else it is not started yet */
+			pthread_kill(shown->cpu[i].thread, SIGUSR1);
+}
+
+void cpu_show_on_quit(struct vm *vm)
+{
+	struct sigaction quit = { .sa_handler = on_quit }, show = { .sa_handler = on_show };
+
+	shown = vm;
+	sigaction(SIGUSR1, &show, NULL);
+	sigaction(SIGQUIT, &quit, NULL);
+}
+
+static void show(struct vm_cpu *cpu)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct kvm_mp_state mp = { 0 };
+	struct kvm_vcpu_events e = { 0 };
+	struct kvm_lapic_state a = { 0 };
+	uint32_t *reg = (uint32_t *)a.regs;
+	int i;
+
+	ioctl(cpu->fd, KVM_GET_MP_STATE, &mp);
+	ioctl(cpu->fd, KVM_GET_VCPU_EVENTS, &e);
+	ioctl(cpu->fd, KVM_GET_LAPIC, &a);
+	pthread_mutex_lock(&lock);
+	print_state(cpu);
+	fprintf(stderr, "keelvm: mp_state %u injected %u:%#x shadow %u nmi %u TPR %#x\n",
+		mp.mp_state, e.interrupt.injected, e.interrupt.nr, e.interrupt.shadow,
+		e.nmi.pending, reg[0x80 / 4]);
+	for (i = 0; i < 8; i++)
+		if (reg[0x100 / 4 + 4 * i] | reg[0x200 / 4 + 4 * i])
+			fprintf(stderr, "keelvm: vectors from %#x: ISR %#x IRR %#x\n", 32 * i,
+				reg[0x100 / 4 + 4 * i], reg[0x200 / 4 + 4 * i]);
+	pthread_mutex_unlock(&lock);
+}
+
+static void interrupted(struct vm_cpu *cpu)
+{
+	if (!show_asked[cpu->id])
+		return;
+	show_asked[cpu->id] = 0;
+	cpu->run->immediate_exit = 0;
+	show(cpu);
+}
+
 static void handle_error(struct vm_cpu *cpu)
 {
 	struct kvm_run *run = cpu->run;
@@ -281,7 +351,9 @@ void *cpu_run(void *arg)
 	for (;;) {
 		if (ioctl(cpu->fd, KVM_RUN, 0) == 0)
 			handle_exit(cpu);
-		else if (errno != EINTR && errno != EAGAIN)
+		else if (errno == EINTR)
+			interrupted(cpu);
+		else if (errno != EAGAIN)
 			vm_die(cpu->vm, VM_HOST, "CPU %u: KVM_RUN", cpu->id);
 	}
 	return NULL;

@@ -85,6 +85,7 @@ void cpu_start_long(struct vm_cpu *cpu, uint64_t rip, uint64_t rsi);	/* 64 bit, 
 /* flat 32 bit */
 void cpu_start_prot(struct vm_cpu *cpu, uint64_t rip, uint64_t rax, uint64_t rbx);
 void cpu_start_real(struct vm_cpu *cpu, uint64_t addr);
+void cpu_show_on_quit(struct vm *vm);	/* SIGQUIT prints where each CPU is */
 void *cpu_run(void *cpu);	/* thread function; returns only through vm_exit() */
 
 /* load.c: what to run, and the boot CPU set up to run it */

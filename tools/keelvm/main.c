@@ -27,7 +27,7 @@ static const char usage[] =
 	"\n"
 	"The first serial port is stdin and stdout; Ctrl-A x ends a terminal session.\n"
 	"A byte written to port 0xf4 is the exit status. 125: bad usage; 126: the\n"
-	"hypervisor refused; 127: the guest died.\n";
+	"hypervisor refused; 127: the guest died. SIGQUIT prints where each CPU is.\n";
 
 enum { OPT_KERNEL = 256, OPT_INITRD, OPT_CMDLINE, OPT_FLAT };
 
@@ -251,6 +251,8 @@ int main(int argc, char **argv)
 	load_guest(&vm);
 	mptable_write(&vm);
 	serial_start(&vm);
+	vm.cpu[0].thread = pthread_self();
+	cpu_show_on_quit(&vm);
 	for (i = 1; i < opt.cpus; i++)
 		if (pthread_create(&vm.cpu[i].thread, NULL, cpu_run, &vm.cpu[i]))
 			vm_die(&vm, VM_HOST, "thread of CPU %u", i);
