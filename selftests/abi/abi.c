@@ -23,6 +23,13 @@ static struct report {
 	char skip[200];
 } *report;
 
+bool on_host(const char *name)
+{
+	const char *host = getenv("KEEL_HOST");
+
+	return host && !strcmp(host, name);
+}
+
 void abi_register(struct abi_test *t)
 {
 	*last = t;

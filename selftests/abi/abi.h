@@ -158,6 +158,7 @@ int irq_line(struct vm *vm, uint32_t gsi, uint32_t level);
 
 uint64_t now_ms(void);
 void sleep_ms(unsigned int ms);
+bool on_host(const char *name);		/* of tools/testhost: amd, intel or local */
 uint64_t take_eventfd(int fd);		/* its count, 0 if none */
 
 /* Guest code in 16, 32 or 64 bit; labels in it shall be numbers. */
@@ -165,6 +166,12 @@ uint64_t take_eventfd(int fd);		/* its count, 0 if none */
 	extern const uint8_t id[], id##_end[];				\
 	asm(".pushsection .rodata\n.code" #bits "\n" #id ":\n" code	\
 	    "\n" #id "_end:\n.code64\n.popsection\n")
+
+/*
+ * Before a loop that has no exit: from a guest that was entered with its interrupts off
+ * Bochs keeps the host's, too, until it exits.
+ */
+#define GUEST_LOOP	"sti\n1: "
 
 #define GUEST_OUT	"out %al, $0xf4\n"	/* to DONE_PORT */
 #define GUEST_STEP	"out %al, $0xf5\n"	/* to STEP_PORT */

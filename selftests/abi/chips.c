@@ -7,7 +7,7 @@
 static struct vm vm;
 static struct vcpu c;
 
-GUEST(16, sti_spin, "sti\n1: jmp 1b\n");
+GUEST(16, sti_spin, GUEST_LOOP "jmp 1b\n");
 GUEST(16, handler, GUEST_OUT "iretw\n");
 #define HANDLER	0x2000
 

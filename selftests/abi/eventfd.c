@@ -25,7 +25,7 @@ static void signal_eventfd(int fd)
 
 /* ---- irqfd ---- */
 
-GUEST(16, sti_spin, "sti\n1: jmp 1b\n");
+GUEST(16, sti_spin, GUEST_LOOP "jmp 1b\n");
 GUEST(16, handler, GUEST_OUT "iretw\n");
 #define HANDLER	0x2000
 #define VECTOR	0x40

@@ -12,7 +12,7 @@
 static struct vm vm;
 static struct vcpu c;
 
-GUEST(16, spin, "1: incw 0x6000\njmp 1b\n");
+GUEST(16, spin, GUEST_LOOP "incw 0x6000\njmp 1b\n");
 GUEST(16, halt, "cli\n1: hlt\njmp 1b\n");
 
 /* How many hold the module: files of VMs and vCPUs, and us. */

@@ -266,11 +266,20 @@ static void t_nmi(void)
 
 static volatile bool stop_spinning;
 
+/*
+ * Without an exit, if possible: Bochs keeps the host's own interrupts away from a guest
+ * that was entered with its off, until it exits.
+ */
 static void spin_masked(u64 arg)
 {
+	bool exits = option("bochs");
+
 	irq_disable();
-	while (!stop_spinning)
+	while (!stop_spinning) {
+		if (exits)
+			pause();
 		barrier();
+	}
 }
 
 /* An NMI reaches a CPU that never lets interrupts in; an interrupt does not. */

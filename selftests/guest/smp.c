@@ -157,7 +157,7 @@ static void read_it(u64 arg)
 	while (!stop) {
 		u64 want = least, seen = PEEK(u64, shot);
 
-		barrier();
+		pause();
 		if (seen < want)
 			wrong++;
 	}
@@ -320,6 +320,7 @@ static void read_message(u64 count)
 		b = data[1];
 		if (b < f * 2)
 			__sync_fetch_and_add(&backwards, 1);
+		pause();
 	} while (f < count);
 }
 

@@ -438,13 +438,17 @@ static inline void sidt(struct descriptor_ptr *p)
 #define LONG_TIME	20000000000ull	/* in ticks of the TSC: only a hang waits so long */
 #define SHORT_TIME	30000000ull	/* in which what must not come would have come */
 
-/* Poll with interrupts as they are; what became true need not stay so. */
+/*
+ * Poll with interrupts as they are; what became true need not stay so. PAUSE: where there
+ * are fewer real CPUs the hypervisor sees who waits. And Bochs keeps the host's interrupts
+ * from a guest that was entered with its own off and does not exit.
+ */
 #define WAIT(cond) ({							\
 	u64 start_ = rdtsc();						\
 	bool came_;							\
 									\
 	while (!(came_ = (cond)) && rdtsc() - start_ < LONG_TIME)	\
-		barrier();						\
+		pause();						\
 	came_; })
 
 static inline void delay(u64 ticks)
