@@ -14,7 +14,7 @@ boot() {
 	guest_start guest boot machine="$1" irqchip="$2" smp="$3"
 	guest_wait guest end 1 "$UP_LIMIT" || return 1
 	guest_ended guest 0 || return 1
-	guest_tells kernel "*Debian*" && guest_tells cpus "$3" &&
+	guest_tells kernel "$(kernel_version "$(newest_kernel)")" && guest_tells cpus "$3" &&
 		guest_tells clocksource kvm-clock || return 1
 	for ((cpu = 0; cpu < $3; cpu++)); do
 		guest_said guest "cpu $cpu sleeps" 1 && continue
@@ -37,6 +37,10 @@ guest_tells() {
 machine_list() {
 	local machine irqchip smp
 
+	if [ "${KEEL_HOST:-}" = intel ]; then
+		printf '%s\n' "pc on 2" "q35 split 1" "microvm off 1"
+		return
+	fi
 	if [ -z "${KEEL_FULL:-}" ]; then
 		printf '%s\n' "pc on 4" "pc off 1" "q35 split 4" "microvm split 1"
 		return

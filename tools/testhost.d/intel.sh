@@ -12,8 +12,6 @@
 # The kernel is by default that of tools/testkernel. The emulator's second has
 # INTEL_IPS instructions, and so many ticks has its TSC; the CPU model claims another
 # frequency, which the kernel must not believe.
-#
-# KEEL_INTEL_FILES: more files and directories for the host's /.
 
 INTEL_MODEL=corei7_skylake_x
 INTEL_IPS=50000000
@@ -100,7 +98,7 @@ intel_vmxe() {
 # The directory that becomes the host's initramfs; the host's / is in it at raw.
 intel_tree() {
 	local dir=$1 version=$2 root=$1/raw item
-	local -a files=() programs=()
+	local -a files=()
 
 	mkdir -p "$dir"/{bin,dev,proc,sys,tmp,root,modules,etc,results}
 	mkdir -p "$root"/{usr/bin,usr/sbin,usr/lib/modules,usr/lib64,dev,proc,sys,tmp,run,var/tmp}
@@ -113,15 +111,19 @@ intel_tree() {
 	chmod +x "$dir/init"
 	cp "$log"/{host.conf,command.sh} "$dir/results/"
 	cp "$(intel_vmxe "$version")" "$dir/modules/vmxe.ko"
-	for item in $INTEL_BASE ${KEEL_INTEL_FILES:-}; do
-		files+=("$(realpath "$top/$item" 2>/dev/null || true)")
-		case $item in /*) files[-1]=$item ;; esac
+	for item in $INTEL_BASE; do
+		files+=("$top/$item")
 	done
 	[ "$opt_module" != keel ] || files+=("$module_file")
-	for item in $INTEL_PROGRAMS ${KEEL_INTEL_PROGRAMS:-}; do
-		programs+=("$(command -v "$item")")
+	for item in $INTEL_PROGRAMS "${opt_file[@]+"${opt_file[@]}"}"; do
+		case $item in
+		/*) files+=("$item") ;;
+		*/*) files+=("$top/$item") ;;
+		*) files+=("$(command -v "$item")") ;;
+		esac
+		[ -e "${files[-1]}" ] || die "$EXIT_SETUP" "$item is not there"
 	done
-	intel_copy "$root" "${files[@]}" "${programs[@]}"
+	intel_copy "$root" "${files[@]}"
 	# Debugging symbols are most of a module, and every byte is read by an emulated CPU.
 	[ ! -f "$root$module_file" ] || strip --strip-debug "$root$module_file"
 	find "$root$top" \( -name '*.[chSo]' -o -name '*.64' \) -delete
@@ -129,6 +131,9 @@ intel_tree() {
 	# shellcheck disable=SC2046
 	intel_copy "$root" $(intel_libraries "${files[@]}")
 	intel_busybox "$root"
+	# Guests boot the same kernel.
+	mkdir -p "$root/boot"
+	cp "$kernel" "$root/boot/vmlinuz-$version"
 	intel_modules "$root" "$version"
 }
 
