@@ -5,6 +5,7 @@
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/printk.h>
 #include <linux/reboot.h>
@@ -194,6 +195,26 @@ void arch_hardware_put(void)
 	mutex_unlock(&keel_hw_lock);
 }
 
+/* ---- kvm's modules ---- */
+
+/*
+ * What makes two owners impossible is the hotplug state. But kvm_intel of 6.1 registers
+ * for crashes before it asks for that, which the kernel warns of: so say no before.
+ */
+static int keel_module_event(struct notifier_block *nb, unsigned long event, void *v)
+{
+	const struct module *mod = v;
+
+	if (event != MODULE_STATE_COMING || !READ_ONCE(keel_hw_on) ||
+	    (strcmp(mod->name, "kvm_amd") && strcmp(mod->name, "kvm_intel")))
+		return NOTIFY_DONE;
+	pr_err_ratelimited("%s is not let in while VMs of Keel's run: end them and try again\n",
+			   mod->name);
+	return notifier_from_errno(-EBUSY);
+}
+
+static struct notifier_block keel_module_nb = { .notifier_call = keel_module_event };
+
 /* ---- load ---- */
 
 static const struct keel_backend * const keel_backends[] = { &svm_backend, &vmx_backend };
@@ -224,13 +245,20 @@ int arch_init(void)
 		r = keel_msr_setup();
 	if (!r)
 		r = keel_clock_setup();
-	if (r) {
-		keel_backend->teardown();
-		return r;
-	}
+	if (r)
+		goto err_backend;
+	r = register_module_notifier(&keel_module_nb);
+	if (r)
+		goto err_clock;
 	register_syscore_ops(&keel_syscore_ops);
 	register_reboot_notifier(&keel_reboot_nb);
 	return 0;
+
+err_clock:
+	keel_clock_exit();
+err_backend:
+	keel_backend->teardown();
+	return r;
 }
 
 void arch_exit(void)
@@ -238,5 +266,6 @@ void arch_exit(void)
 	keel_clock_exit();	/* its worker may hold the last reference to a VM */
 	unregister_reboot_notifier(&keel_reboot_nb);
 	unregister_syscore_ops(&keel_syscore_ops);
+	unregister_module_notifier(&keel_module_nb);
 	keel_backend->teardown();
 }
