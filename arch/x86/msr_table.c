@@ -341,6 +341,14 @@ static int check_poll(struct keel_vcpu *vcpu, struct msr_req *rq)
 	return check_pv(vcpu, rq, KEEL_F_PV_POLL);
 }
 
+/* A guest writes it before it asks for the revision, "Microcode Update Facilities". */
+static int set_ucode_rev(struct keel_vcpu *vcpu, struct msr_req *rq)
+{
+	if (rq->host)
+		vcpu->arch.ucode_rev = rq->val;
+	return 0;
+}
+
 /* ---- the table ---- */
 
 #define ONE(m)		.first = (m), .last = (m), .feature = MSR_ANY
@@ -375,7 +383,7 @@ const struct msr_rule msr_rules[] = {
 	{ ONE_IF(MSR_IA32_PRED_CMD, PRED_CMD), .set = set_pred_cmd,
 	  .flags = MSR_WRITE_ONLY },
 	IGNORED(MSR_IA32_UCODE_WRITE, MSR_IA32_UCODE_WRITE),
-	{ ONE(MSR_IA32_UCODE_REV), FIELD(ucode_rev), .flags = MSR_LISTED | MSR_HOST_SETS },
+	{ ONE(MSR_IA32_UCODE_REV), FIELD(ucode_rev), .set = set_ucode_rev, .flags = MSR_LISTED },
 	{ ONE(MSR_IA32_SMBASE), FIELD(smbase), .flags = MSR_HOST_ONLY },
 	IGNORED(MSR_P6_PERFCTR0, MSR_P6_PERFCTR1),
 	{ ONE(MSR_FSB_FREQ), .value = 3 },

@@ -97,11 +97,18 @@ guest_start() {
 		local "$1"
 		shift
 	done
+	[ $# = 0 ] || shift
 	[ "$machine" != microvm ] || machine=microvm,rtc=on
+	if [ "${KEEL_HOST:-}" = intel ]; then
+		# The small kernel has no ACPI: CPUs by the BIOS's MP table, which has the
+		# first of each package, and the end is a reset.
+		smp=$smp,sockets=$smp append="$append reboot=t"
+		set -- "$@" -no-reboot
+	fi
 	guest_initrd "$script"
 	qemu_start "$name" "$irqchip" -M "$machine" -smp "$smp" -m "$mem" \
 		-kernel "$(newest_kernel)" -initrd "$work/initrd-$script" \
-		-append "console=ttyS0 loglevel=5 panic=-1 $append" "${@:2}"
+		-append "console=ttyS0 loglevel=5 panic=-1 $append" "$@"
 }
 
 # The script is an archive of its own, before the initramfs.

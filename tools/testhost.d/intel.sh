@@ -126,7 +126,8 @@ intel_tree() {
 	intel_copy "$root" "${files[@]}"
 	# Debugging symbols are most of a module, and every byte is read by an emulated CPU.
 	[ ! -f "$root$module_file" ] || strip --strip-debug "$root$module_file"
-	find "$root$top" \( -name '*.[chSo]' -o -name '*.64' \) -delete
+	find "$root$top/build" "$root$top/selftests" "$root$top/tools" \
+		\( -name '*.[chSo]' -o -name '*.64' \) -delete
 	mapfile -t files < <(find "$root" -type f -perm /111 ! -name '*.ko' ! -name '*.elf*')
 	# shellcheck disable=SC2046
 	intel_copy "$root" $(intel_libraries "${files[@]}")
