@@ -49,6 +49,7 @@
 #define FRAME_DATA	4096
 #define ESCAPE_KEY	0x1d	/* Ctrl-], twice in a row, ends the machine */
 #define ACK_WAIT_MS	10000
+#define GONE_WAIT_MS	3000	/* for what a host that is gone has said before */
 #define SHAKE_WAIT_MS	3000
 
 enum frame_type {
@@ -508,9 +509,22 @@ static int connect_to(const char *path)
 	return -1;
 }
 
+/* Also one that has ended and that its parent, a shell that waits for us, has not reaped. */
 static bool gone(pid_t pid)
 {
-	return pid > 0 && kill(pid, 0) && errno == ESRCH;
+	char name[32], state = 0;
+	FILE *f;
+
+	if (pid <= 0)
+		return false;
+	snprintf(name, sizeof(name), "/proc/%d/stat", (int)pid);
+	f = fopen(name, "re");
+	if (!f)
+		return true;
+	if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	fclose(f);
+	return state == 'Z' || state == 'X';
 }
 
 static void put_size(uint8_t *to)
@@ -678,7 +692,9 @@ static const char *client_run(struct client *c, const char *path, const struct l
 			return "interrupted";
 		if (too_long(c, l, end))
 			return c->started ? client_shake(c) : "no-boot";
-		if (client_once(c, 200) < 0)
+		/* A bridge may stand between: it stays, with what it still has for us. */
+		if (client_once(c, 200) < 0 ||
+		    (gone(c->emulator) && now_ms() >= c->heard + GONE_WAIT_MS))
 			return c->started ? "lost" : "no-boot";
 		if (c->started && !timed) {
 			timed = true;
