@@ -162,6 +162,7 @@ static void keel_start_exception(struct keel_vcpu *vcpu)
 void keel_event_requeue(struct keel_vcpu *vcpu, const struct keel_event *ev)
 {
 	keel_vcpu_request(vcpu, KEEL_REQ_EVENT);
+	vcpu->arch.in_delivery = true;
 	switch (ev->type) {
 	case KEEL_EV_NMI:
 		vcpu->arch.nmi_injected = true;
@@ -203,6 +204,7 @@ static void keel_event_gone(struct keel_vcpu *vcpu)
 void keel_events_entered(struct keel_vcpu *vcpu)
 {
 	keel_event_gone(vcpu);
+	vcpu->arch.in_delivery = false;
 	if (unlikely(vcpu->arch.exit_soon))
 		keel_vcpu_request(vcpu, KEEL_REQ_EVENT);
 }
@@ -260,6 +262,12 @@ static void keel_give_nmi(struct keel_vcpu *vcpu)
 	keel_op(inject)(vcpu, &ev);
 }
 
+/* An interrupt that waits its turn behind an exception may find the guest's off by then. */
+static bool keel_irq_due(struct keel_vcpu *vcpu)
+{
+	return vcpu->arch.irq.injected && (vcpu->arch.irq.soft || !keel_op(irq_blocked)(vcpu));
+}
+
 /* Something given before that the guest has not got yet. */
 static bool keel_reinject(struct keel_vcpu *vcpu)
 {
@@ -267,7 +275,7 @@ static bool keel_reinject(struct keel_vcpu *vcpu)
 		keel_give_exception(vcpu);
 	else if (vcpu->arch.nmi_injected)
 		keel_give_nmi(vcpu);
-	else if (vcpu->arch.irq.injected)
+	else if (keel_irq_due(vcpu))
 		keel_give_irq(vcpu);
 	else
 		return false;
@@ -288,7 +296,8 @@ static bool keel_inject_irq(struct keel_vcpu *vcpu)
 {
 	int vector;
 
-	if (!keel_irq_to_inject(vcpu) || keel_op(irq_blocked)(vcpu))
+	if (vcpu->arch.irq.injected || !keel_irq_to_inject(vcpu) ||
+	    keel_op(irq_blocked)(vcpu))
 		return false;
 	vector = keel_irq_ack(vcpu);
 	if (vector < 0)
@@ -305,6 +314,7 @@ static void keel_request_windows(struct keel_vcpu *vcpu)
 	if (vcpu->arch.nmi_pending)
 		keel_op(request_nmi_window)(vcpu);
 	if (keel_irq_to_inject(vcpu) ||
+	    (vcpu->arch.irq.injected && vcpu->arch.given != KEEL_GIVEN_IRQ) ||
 	    (vcpu->arch.request_irq_window && !vcpu->arch.irq_window_open &&
 	     vcpu->arch.user_irq < 0 && keel_apic_accepts_extint(vcpu)))
 		keel_op(request_irq_window)(vcpu);

@@ -345,6 +345,38 @@ TEST(user_irq_in_events)
 	EXPECT_EQ(get_regs(&c).rsp, STACK - 6);
 }
 
+/*
+ * An exception and an interrupt at once: the exception first, whose handler has interrupts
+ * off; the interrupt when they are on again.
+ */
+GUEST(16, after_ud, GUEST_STEP "sti\nnop\n" GUEST_OUT);
+#define AFTER_UD	0x3000
+
+TEST(user_irq_behind_exception)
+{
+	struct kvm_vcpu_events ev;
+	struct kvm_regs regs;
+
+	make(0, out_loop, out_loop_end);
+	guest_code(&vm, AFTER_UD, after_ud, after_ud_end);
+	set_idt_entry(&vm, 6, AFTER_UD);
+	set_idt_entry(&vm, 0x30, HANDLER);
+	regs = get_regs(&c);
+	regs.rflags |= 0x200;
+	ASSERT_OK(ioctl(c.fd, KVM_SET_REGS, &regs));
+	ASSERT_OK(ioctl(c.fd, KVM_GET_VCPU_EVENTS, &ev));
+	ev.exception.injected = 1;
+	ev.exception.nr = 6;
+	ev.interrupt.injected = 1;
+	ev.interrupt.nr = 0x30;
+	ASSERT_OK(ioctl(c.fd, KVM_SET_VCPU_EVENTS, &ev));
+	run_to_out(&c, STEP_PORT);
+	EXPECT_EQ(get_regs(&c).rsp, STACK - 6);
+	run_to_out(&c, DONE_PORT);
+	EXPECT_EQ(get_regs(&c).rsp, STACK - 12);
+	EXPECT_EQ(get_regs(&c).rip & ~0xffUL, HANDLER);
+}
+
 /* In split mode the vector waits, and there is room for one. */
 TEST(split_user_irq)
 {

@@ -288,10 +288,22 @@ static void t_tsc_aux(void)
 	}
 }
 
+/* Linux writes 0 before it asks for the microcode's revision, which that does not change. */
+static void t_microcode(void)
+{
+	u64 was = rdmsr(0x8b);
+
+	EXPECT_NO_TRAP(wrmsr(0x8b, 0));
+	EXPECT_EQ(rdmsr(0x8b), was);
+	EXPECT_NO_TRAP(wrmsr(0x8b, ~0ULL));
+	EXPECT_EQ(rdmsr(0x8b), was);
+}
+
 const struct test tests[] = {
 	{ "values are kept", t_kept },
 	{ "unknown registers", t_unknown },
 	{ "refused values", t_refused },
+	{ "revision of the microcode", t_microcode },
 	{ "addresses that are not canonical", t_canonical },
 	{ "EFER", t_efer },
 	{ "not in ring 3", t_cpl3 },

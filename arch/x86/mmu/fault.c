@@ -219,8 +219,7 @@ static int fault_slow(struct fault *f)
  */
 static bool fault_in_delivery(const struct keel_vcpu *vcpu)
 {
-	return vcpu->arch.exception.injected || vcpu->arch.nmi_injected ||
-	       vcpu->arch.irq.injected;
+	return vcpu->arch.in_delivery;
 }
 
 static int fault_emulate(struct keel_vcpu *vcpu, const struct keel_exit *exit)

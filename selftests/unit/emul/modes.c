@@ -434,30 +434,29 @@ TEST(ports)
 	EXPECT_FAULT(13);
 }
 
+/* What mov eax, gs:[rsi] gets with prefix @p behind GS's: 2 by GS's base of 0x100, else 1. */
+static u64 behind_gs(enum emul_mode mode, u8 p)
+{
+	const u8 code[] = { 0x65, p, 0x8b, 0x06 };
+
+	machine_start(mode, code, sizeof(code));
+	m.c.seg[EMUL_GS].base = 0x100;
+	m.c.gpr[RSI] = 0x2000;
+	poke(0x2000, 1, 4);
+	poke(0x2100, 2, 4);
+	EXPECT_EQ(emul_step(&m.c), EMUL_DONE);
+	return m.c.gpr[RAX];
+}
+
 /* In long mode the prefixes of ES, CS, SS and DS are nothing, and one before them stays. */
 TEST(prefixes_that_are_nothing)
 {
 	static const u8 none[] = { 0x26, 0x2e, 0x36, 0x3e };
-	u8 code[] = { 0x65, 0, 0x8b, 0x06 };	/* gs; ...; mov eax, [rsi] */
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(none); i++) {
-		code[1] = none[i];
-		machine_start(LONG, code, sizeof(code));
-		m.c.seg[EMUL_GS].base = 0x100;
-		m.c.gpr[RSI] = 0x2000;
-		poke(0x2000, 1, 4);
-		poke(0x2100, 2, 4);
-		EXPECT_EQ(emul_step(&m.c), EMUL_DONE);
-		EXPECT_EQ(m.c.gpr[RAX], 2);
-
-		machine_start(P32, code, sizeof(code));
-		m.c.seg[EMUL_GS].base = 0x100;
-		m.c.gpr[RSI] = 0x2000;
-		poke(0x2000, 1, 4);
-		poke(0x2100, 2, 4);
-		EXPECT_EQ(emul_step(&m.c), EMUL_DONE);
-		EXPECT_EQ(m.c.gpr[RAX], 1);
+		EXPECT_EQ(behind_gs(LONG, none[i]), 2);
+		EXPECT_EQ(behind_gs(P32, none[i]), 1);
 	}
 }
 

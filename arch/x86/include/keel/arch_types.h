@@ -137,8 +137,9 @@ struct keel_vcpu_arch {
 	atomic_t nmi_queued;		/* by anyone; taken at KEEL_REQ_NMI */
 	u8 nmi_pending;			/* vCPU thread */
 	bool nmi_injected;
-	enum keel_given given;		/* what the next entry injects */
+	enum keel_given given;		/* what the next entry injects, */
 	bool exit_soon;			/* and ends right behind it, for there is more */
+	bool in_delivery;		/* the last exit interrupted the delivery of an event */
 	struct {
 		bool injected, soft;
 		u8 vector;
