@@ -15,7 +15,7 @@ MODULE ?= keel
 SMP ?= 2
 MEM ?= 512
 MACHINE ?= pc
-HOST_CPUS ?= 2
+HOST_CPUS ?= 1
 export HOST MODULE SMP MEM MACHINE HOST_CPUS
 # The shell of the guest shall see CMD as it was written, $ included.
 ifdef CMD
@@ -40,7 +40,7 @@ run: run-guest	## boot a host, and in it a Linux guest with a shell; CMD='...' r
 	$(call exit,$(RUN_STATUS))@exit $(RUN_STATUS)
 
 run-guest:
-	@tools/setup run
+	@tools/setup $(if $(filter intel,$(HOST)),intel,run)
 	@$(MAKE) --no-print-directory -s module-for-run >&2
 	@tools/run; echo $$? > $(STATUS_FILE)
 

@@ -7,13 +7,15 @@
  *	Announces itself, waits for a go, runs COMMAND, and passes its input,
  *	output and exit status.
  *
- *   relay attach [-t] [-b BOOT] [-c COMMAND] [-s SILENCE] [-p PID] [-r REPORT] SOCKET
+ *   relay attach [-t] [-k] [-b BOOT] [-c COMMAND] [-s SILENCE] [-p PID] [-r REPORT]
+ *		  SOCKET
  *	Runs outside. Connects the channel's socket with its own stdin, stdout
  *	and stderr. BOOT is how many seconds the machine may take to announce
  *	itself, COMMAND how many the command may take, SILENCE how many it may
  *	say nothing; 0 is for ever. PID is the emulator's: when it is gone, so is
- *	the machine. -t asks for a terminal. REPORT gets one line: exit N, no-boot,
- *	timeout, lost or interrupted.
+ *	the machine. -t asks for a terminal, -k keeps the machine awake: each second
+ *	it gets an interrupt. REPORT gets one line: exit N, no-boot, timeout, lost or
+ *	interrupted.
  *
  *   relay send SOCKET TEXT
  *	Writes TEXT and a newline to SOCKET (an emulator's monitor).
@@ -51,6 +53,7 @@
 #define ACK_WAIT_MS	10000
 #define GONE_WAIT_MS	3000	/* for what a host that is gone has said before */
 #define SHAKE_WAIT_MS	3000
+#define WAKE_MS		1000
 
 enum frame_type {
 	FRAME_GO	= 'G',	/* terminal wanted, rows, columns */
@@ -61,6 +64,7 @@ enum frame_type {
 	FRAME_EXIT	= 'X',	/* the status */
 	FRAME_ACK	= 'A',
 	FRAME_SHAKE	= 'D',	/* time is up: have the kernel say who waits where */
+	FRAME_WAKE	= 'K',	/* nothing; the interrupt it comes by is all */
 };
 
 struct frame {
@@ -473,11 +477,12 @@ static int serve(const char *channel, char **argv)
 
 struct client {
 	int channel;
-	bool tty, started, input_ended, broken;
+	bool tty, awake, started, input_ended, broken;
 	int status;		/* -1 until the command has ended */
 	pid_t emulator;
 	uint8_t last_key;
 	int64_t heard;		/* when the machine last said something */
+	int64_t woken;		/* when it last had a FRAME_WAKE */
 	size_t matched;		/* bytes of HELLO seen */
 	struct inbox in;
 	struct outbox out;
@@ -605,6 +610,14 @@ static void client_input(struct client *c)
 	outbox_put(&c->out, FRAME_INPUT, buf, n);
 }
 
+static void client_wake(struct client *c)
+{
+	if (!c->awake || !c->started || c->out.fill || now_ms() < c->woken + WAKE_MS)
+		return;
+	c->woken = now_ms();
+	outbox_put(&c->out, FRAME_WAKE, NULL, 0);
+}
+
 /* Returns -1 when the channel has ended. */
 static int client_once(struct client *c, int wait_ms)
 {
@@ -621,6 +634,7 @@ static int client_once(struct client *c, int wait_ms)
 		put_size(size);
 		outbox_put(&c->out, FRAME_SIZE, size, sizeof(size));
 	}
+	client_wake(c);
 	if (poll(p, 2, wait_ms) < 0)
 		return 0;
 	if (p[1].revents)
@@ -723,7 +737,7 @@ static void write_report(const char *path, const struct client *c, const char *e
 static void usage(void)
 {
 	fprintf(stderr, "usage: relay serve CHANNEL COMMAND [ARG...]\n"
-			"       relay attach [-t] [-b BOOT] [-c COMMAND] [-s SILENCE]\n"
+			"       relay attach [-t] [-k] [-b BOOT] [-c COMMAND] [-s SILENCE]\n"
 			"                    [-p PID] [-r REPORT] SOCKET\n"
 			"       relay send SOCKET TEXT\n"
 			"       relay tsc\n");
@@ -737,10 +751,13 @@ static int attach(int argc, char **argv)
 	const char *report = NULL, *end;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "+tb:c:s:p:r:")) != -1) {
+	while ((opt = getopt(argc, argv, "+tkb:c:s:p:r:")) != -1) {
 		switch (opt) {
 		case 't':
 			c.tty = isatty(0) && isatty(1);
+			break;
+		case 'k':
+			c.awake = true;
 			break;
 		case 'b':
 			limits.boot = atol(optarg);

@@ -5,7 +5,7 @@
 #
 # A backend has these functions. They read the options (opt_*), $log (the log
 # directory, shared with the host as "results"), $work (a short-lived directory
-# for sockets) and $kernel.
+# for sockets) and $kernel. backend_awake=1 has the relay keep the host awake.
 #   backend_check	what it needs is there, or die with EXIT_SETUP
 #   backend_start	starts the emulator, sets emulator_pid and channel_socket
 #   backend_shake	a host that hangs: make its kernel say where
@@ -38,6 +38,13 @@ amd_accel() {
 	echo "-accel tcg,thread=$threads"
 }
 
+# The emulated VMRUN sets the request of a virtual interrupt without a lock, and a
+# request that the thread of the devices makes at that moment may be lost. Without its
+# timer's interrupt a host waits for ever: another one, now and then, brings both.
+amd_keep_awake() {
+	[ -n "$opt_icount" ] || backend_awake=1
+}
+
 # All CPUs of the emulator have one TSC, this machine's, which the kernel does not trust
 # by itself; guests' clocks are then as on a machine that people have. Its frequency is
 # told, for a busy machine's kernel measures anything. With --icount a tick is 1 ns.
@@ -58,6 +65,7 @@ backend_start() {
 	local image version
 	local -a cmd
 
+	amd_keep_awake
 	version=$(kernel_version "$kernel")
 	# shellcheck disable=SC2086
 	image=$(image host "$top/tools/testhost.d/host-init" \
