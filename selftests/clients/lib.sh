@@ -4,7 +4,7 @@
 # Cases, and guests under QEMU: start, watch, end, judge. Source it with $top set.
 #
 # Of each guest there is a directory $work/NAME: console, what came over its serial
-# line; qemu.log, QEMU's messages and its monitor's answers; qemu.cmd.
+# line; qemu.log, QEMU's messages; monitor.log, its monitor's answers; qemu.cmd.
 
 : "${top:?}"
 # shellcheck source=tools/lib.sh
@@ -63,12 +63,10 @@ guest_cpu() {
 	echo "$cpu"
 }
 
-# qemu_start NAME IRQCHIP WORD...
-qemu_start() {
-	local name=$1 irqchip=$2 dir=$work/$1 monitor input console
-	local -a cmd
+# guest_place NAME: its directory and what is open there.
+guest_place() {
+	local name=$1 dir=$work/$1 monitor input console
 
-	shift 2
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	: > "$dir/console"
@@ -78,13 +76,43 @@ qemu_start() {
 	guest_monitor[$name]=$monitor guest_input[$name]=$input
 	guest_console[$name]=$console guest_rest[$name]=''
 	declare -ga "said_by_$name=()"
-	cmd=(qemu-system-x86_64 -accel "kvm,kernel-irqchip=$irqchip"
-		-cpu "$(guest_cpu "$irqchip")" -nodefaults -display none
-		-monitor stdio -serial "file:$dir/console" "$@")
-	printf '%q ' "${cmd[@]}" > "$dir/qemu.cmd"
-	"${cmd[@]}" < "$dir/monitor" > "$dir/qemu.log" 2>&1 &
+}
+
+# guest_launch NAME FILE COMMAND...: what the VMM itself says goes to FILE.
+guest_launch() {
+	local name=$1 dir=$work/$1 output=$2
+
+	shift 2
+	printf '%q ' "$@" > "$dir/qemu.cmd"
+	"$@" < "$dir/monitor" > "$dir/$output" 2> "$dir/qemu.log" &
 	guest_pid[$name]=$!
 	guest_status[$name]=''
+}
+
+# qemu_start NAME IRQCHIP WORD...
+qemu_start() {
+	local name=$1 irqchip=$2
+
+	shift 2
+	guest_place "$name"
+	guest_launch "$name" monitor.log qemu-system-x86_64 \
+		-accel "kvm,kernel-irqchip=$irqchip" -cpu "$(guest_cpu "$irqchip")" \
+		-nodefaults -display none -monitor stdio \
+		-serial "file:$work/$name/console" "$@"
+}
+
+# keelvm_start NAME SCRIPT WORD...: the same kernel and script under keelvm, which has no
+# ACPI, and gives the guest all of the CPU.
+keelvm_start() {
+	local name=$1 script=$2 append='acpi=off'
+
+	shift 2
+	[ "${KEEL_HOST:-}" != amd ] || append="$append noxsave"
+	guest_initrd "$script"
+	guest_place "$name"
+	guest_launch "$name" console "$top/build/tools/keelvm" -d /dev/kvm "$@" \
+		--kernel "$(newest_kernel)" --initrd "$work/initrd-$script" \
+		--cmdline "console=ttyS0 loglevel=5 panic=-1 $append"
 }
 
 # guest_start NAME SCRIPT [VARIABLE=VALUE...] [-- WORD...]: Debian's kernel, and of
@@ -255,7 +283,8 @@ guests_show() {
 	pause 1
 	for name in "${!guest_pid[@]}"; do
 		echo "# $name: $(cat "$work/$name/qemu.cmd")"
-		grep -avE '^($|[^ ]*(MM|PR)[0-9]|\(qemu\) [^ ]*i)' "$work/$name/qemu.log" |
+		cat "$work/$name"/{qemu,monitor}.log 2> /dev/null |
+			grep -avE '^($|[^ ]*(MM|PR)[0-9]|\(qemu\) [^ ]*i)' |
 			cut -c 1-120 | head -n 60 | sed "s/^/# $name qemu: /"
 		tail -n "$TAIL" "$work/$name/console" | sed "s/^/# $name: /"
 	done | tr -d '\r'

@@ -5,18 +5,29 @@
 
 # boot MACHINE IRQCHIP SMP
 boot() {
-	local cpu
-
 	if [ "$2" = off ] && [ "$3" -gt 1 ]; then
 		why "with its own APIC this QEMU loops when a second CPU starts, on kvm too"
 		return 4
 	fi
 	guest_start guest boot machine="$1" irqchip="$2" smp="$3"
+	boots "$3" kvm-clock
+}
+
+boot_keelvm() {
+	keelvm_start guest boot -m 256 -s "$1"
+	# It is shown an invariant TSC where the host has one.
+	boots "$1" '@(kvm-clock|tsc)'
+}
+
+# boots SMP CLOCKSOURCE: the guest that was started.
+boots() {
+	local cpu
+
 	guest_wait guest end 1 "$UP_LIMIT" || return 1
 	guest_ended guest 0 || return 1
-	guest_tells kernel "$(kernel_version "$(newest_kernel)")" && guest_tells cpus "$3" &&
-		guest_tells clocksource kvm-clock || return 1
-	for ((cpu = 0; cpu < $3; cpu++)); do
+	guest_tells kernel "$(kernel_version "$(newest_kernel)")" && guest_tells cpus "$1" &&
+		guest_tells clocksource "$2" || return 1
+	for ((cpu = 0; cpu < $1; cpu++)); do
 		guest_said guest "cpu $cpu sleeps" 1 && continue
 		why "CPU $cpu of the guest does not work"
 		return 1
@@ -61,6 +72,7 @@ machine_cases() {
 		run_case "$machine, irqchip $irqchip, smp $smp" \
 			boot "$machine" "$irqchip" "$smp"
 	done < <(machine_list)
+	run_case "keelvm, smp 2" boot_keelvm 2
 	run_case "pc, irqchip on, smp 1: exits counted" counted pc on 1
 }
 

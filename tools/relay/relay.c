@@ -20,6 +20,9 @@
  *   relay send SOCKET TEXT
  *	Writes TEXT and a newline to SOCKET (an emulator's monitor).
  *
+ *   relay kexec KERNEL INITRD CMDLINE
+ *	Boots another kernel, at once. Returns only when it fails.
+ *
  *   relay tsc
  *	Prints the frequency of this machine's TSC in kHz, which is the emulated one's.
  *
@@ -29,6 +32,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/reboot.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -39,6 +43,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -740,6 +745,7 @@ static void usage(void)
 			"       relay attach [-t] [-k] [-b BOOT] [-c COMMAND] [-s SILENCE]\n"
 			"                    [-p PID] [-r REPORT] SOCKET\n"
 			"       relay send SOCKET TEXT\n"
+			"       relay kexec KERNEL INITRD CMDLINE\n"
 			"       relay tsc\n");
 	exit(64);
 }
@@ -805,6 +811,22 @@ static int send_text(const char *path, const char *text)
 	return 0;
 }
 
+static int boot_kernel(const char *kernel, const char *initrd, const char *cmdline)
+{
+	int kernel_fd = open(kernel, O_RDONLY | O_CLOEXEC);
+	int initrd_fd = open(initrd, O_RDONLY | O_CLOEXEC);
+
+	if (kernel_fd < 0 || initrd_fd < 0)
+		fail("kexec's files");
+	if (syscall(SYS_kexec_file_load, kernel_fd, initrd_fd, strlen(cmdline) + 1, cmdline, 0UL))
+		fail("kexec_file_load");
+	sync();
+	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+		LINUX_REBOOT_CMD_KEXEC, NULL);
+	fail("kexec");
+	return 125;
+}
+
 static uint64_t nanoseconds(void)
 {
 	struct timespec t;
@@ -850,6 +872,8 @@ int main(int argc, char **argv)
 		return attach(argc - 1, argv + 1);
 	if (argc == 4 && !strcmp(argv[1], "send"))
 		return send_text(argv[2], argv[3]);
+	if (argc == 5 && !strcmp(argv[1], "kexec"))
+		return boot_kernel(argv[2], argv[3], argv[4]);
 	if (argc == 2 && !strcmp(argv[1], "tsc"))
 		return print_tsc();
 	usage();

@@ -7,6 +7,7 @@
 # directory, shared with the host as "results"), $work (a short-lived directory
 # for sockets) and $kernel. backend_awake=1 has the relay keep the host awake.
 #   backend_check	what it needs is there, or die with EXIT_SETUP
+#   backend_image	prints the name of the host's initramfs, if that is made before
 #   backend_start	starts the emulator, sets emulator_pid and channel_socket
 #   backend_shake	a host that hangs: make its kernel say where
 #   backend_stop	the emulator must go
@@ -18,6 +19,12 @@ AMD_CPU=EPYC,+svm,+npt
 backend_check() {
 	command -v qemu-system-x86_64 >/dev/null ||
 		die "$EXIT_SETUP" "qemu-system-x86_64 is missing: run tools/setup"
+}
+
+backend_image() {
+	# shellcheck disable=SC2086
+	image host "$top/tools/testhost.d/host-init" \
+		"$opt_modules_root" "$(kernel_version "$kernel")" $AMD_MODULES
 }
 
 # QEMU 7.2 has two faults here. With one thread for all CPUs an interrupt that a
@@ -62,14 +69,9 @@ amd_append() {
 }
 
 backend_start() {
-	local image version
 	local -a cmd
 
 	amd_keep_awake
-	version=$(kernel_version "$kernel")
-	# shellcheck disable=SC2086
-	image=$(image host "$top/tools/testhost.d/host-init" \
-		"$opt_modules_root" "$version" $AMD_MODULES)
 	channel_socket=$work/channel
 	# shellcheck disable=SC2207
 	cmd=(qemu-system-x86_64 $(amd_accel) -cpu "$AMD_CPU$opt_cpu_flags"

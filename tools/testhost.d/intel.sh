@@ -32,6 +32,11 @@ backend_check() {
 	HOST_END_TIMEOUT=$(scaled 120)
 }
 
+# Made for each run, by backend_start.
+backend_image() {
+	:
+}
+
 # Libraries and the loader of the programs named.
 intel_libraries() {
 	local file
@@ -157,11 +162,13 @@ END
 	rm -rf "$work/tree" "$dir"
 }
 
+# A guest with its interrupts off keeps the host's away, and unpacks a kernel for long.
 intel_append() {
 	echo "console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check tsc=reliable" \
 		"tsc_early_khz=$((INTEL_IPS / 1000)) reboot=t" \
 		"nokaslr 8250.nr_uarts=4 clearcpuid=xsaves,xsavec retbleed=off" \
-		"rcupdate.rcu_cpu_stall_timeout=$HOST_STALL_TIMEOUT $opt_append"
+		"rcupdate.rcu_cpu_stall_timeout=$HOST_STALL_TIMEOUT" \
+		"watchdog_thresh=$HOST_STALL_TIMEOUT $opt_append"
 }
 
 intel_config() {
