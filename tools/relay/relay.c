@@ -26,7 +26,8 @@
  *   relay tsc
  *	Prints the frequency of this machine's TSC in kHz, which is the emulated one's.
  *
- * A frame is a type, a length of two bytes, low byte first, and the payload.
+ * A frame is a type, a length of two bytes, low byte first, and the payload; but for
+ * the one that wakes.
  * Everything before the announcement is noise, such as a firmware's greeting.
  */
 #define _GNU_SOURCE
@@ -69,7 +70,7 @@ enum frame_type {
 	FRAME_EXIT	= 'X',	/* the status */
 	FRAME_ACK	= 'A',
 	FRAME_SHAKE	= 'D',	/* time is up: have the kernel say who waits where */
-	FRAME_WAKE	= 'K',	/* nothing; the interrupt it comes by is all */
+	FRAME_WAKE	= 'K',	/* nothing, not even a length: its interrupt is all */
 };
 
 struct frame {
@@ -172,8 +173,12 @@ static int frame_send(int fd, uint8_t type, const void *data, size_t len)
 /* Take the first frame out of @in. Returns 1, 0 when incomplete, -1 on junk. */
 static int inbox_take(struct inbox *in, struct frame *f)
 {
-	size_t len;
+	size_t len, skip = 0;
 
+	while (skip < in->fill && in->buf[skip] == FRAME_WAKE)
+		skip++;
+	in->fill -= skip;
+	memmove(in->buf, in->buf + skip, in->fill);
 	if (in->fill < FRAME_HEAD)
 		return 0;
 	len = in->buf[1] | in->buf[2] << 8;
@@ -620,7 +625,8 @@ static void client_wake(struct client *c)
 	if (!c->awake || !c->started || c->out.fill || now_ms() < c->woken + WAKE_MS)
 		return;
 	c->woken = now_ms();
-	outbox_put(&c->out, FRAME_WAKE, NULL, 0);
+	/* A machine that sleeps may lose it; half a frame would be worse. */
+	c->out.buf[c->out.fill++] = FRAME_WAKE;
 }
 
 /* Returns -1 when the channel has ended. */

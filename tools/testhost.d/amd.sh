@@ -13,6 +13,9 @@
 #   backend_stop	the emulator must go
 # The host kernel's console goes to $log/console.log.
 
+# shellcheck source=tools/testhost.d/copy.sh
+. "$top/tools/testhost.d/copy.sh"
+
 AMD_MODULES="virtio_pci 9p 9pnet_virtio virtio_console"
 AMD_CPU=EPYC,+svm,+npt
 
@@ -22,6 +25,7 @@ backend_check() {
 }
 
 backend_image() {
+	[ "$opt_root" = share ] || return 0
 	# shellcheck disable=SC2086
 	image host "$top/tools/testhost.d/host-init" \
 		"$opt_modules_root" "$(kernel_version "$kernel")" $AMD_MODULES
@@ -68,23 +72,39 @@ amd_append() {
 		"watchdog_thresh=$HOST_STALL_TIMEOUT $opt_append"
 }
 
-backend_start() {
-	local -a cmd
-
-	amd_keep_awake
-	channel_socket=$work/channel
-	# shellcheck disable=SC2207
-	cmd=(qemu-system-x86_64 $(amd_accel) -cpu "$AMD_CPU$opt_cpu_flags"
-		-smp "$opt_cpus" -m "$opt_mem"
-		-nodefaults -display none -no-reboot
-		-kernel "$kernel" -initrd "$image" -append "$(amd_append)"
-		-serial "file:$log/console.log"
-		-monitor "unix:$work/monitor,server=on,wait=off"
+# The machine's / and the log directory, and a channel, by virtio.
+amd_shared() {
+	amd_devices=(-initrd "$image"
 		-chardev "socket,id=channel,path=$channel_socket,server=on,wait=off"
 		-device virtio-serial-pci,max_ports=2
 		-device "virtserialport,nr=1,chardev=channel,name=keel.channel"
 		-virtfs "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"
 		-virtfs "local,path=$log,mount_tag=results,security_model=none,multidevs=remap")
+}
+
+amd_copied() {
+	copy_initrd "$work/tree" kvm_amd > "$work/initrd"
+	amd_devices=(-initrd "$work/initrd"
+		-serial "unix:$channel_socket,server=on,wait=off"
+		-serial "file:$log/host.steps" -serial "file:$log/dmesg.log")
+}
+
+backend_start() {
+	local -a cmd amd_devices
+
+	amd_keep_awake
+	channel_socket=$work/channel
+	case $opt_root in
+	share) amd_shared ;;
+	copy) amd_copied ;;
+	esac
+	# shellcheck disable=SC2207
+	cmd=(qemu-system-x86_64 $(amd_accel) -cpu "$AMD_CPU$opt_cpu_flags"
+		-smp "$opt_cpus" -m "$opt_mem"
+		-nodefaults -display none -no-reboot
+		-kernel "$kernel" -append "$(amd_append)"
+		-serial "file:$log/console.log"
+		-monitor "unix:$work/monitor,server=on,wait=off" "${amd_devices[@]}")
 	printf '%q ' "${cmd[@]}" > "$log/emulator.cmd"
 	# A group of its own: a Ctrl-C at the terminal is the runner's to handle.
 	setsid "${cmd[@]}" </dev/null > "$log/emulator.log" 2>&1 &
