@@ -150,6 +150,55 @@ static void t_kick(void)
 	EXPECT_EQ(call(HC_KICK, 0, 4711, 0, 0), 0);
 }
 
+#define TURNS 3000
+#define TIMER_VECTOR 0x71
+
+static volatile unsigned int turn, masked_ticks, ticks;
+
+static void on_tick(struct regs *r)
+{
+	ticks++;
+	if (!(r->rflags & BIT(9)))
+		masked_ticks++;
+	apic_write(APIC_EOI, 0);
+}
+
+/* As the kernel waits for a lock: interrupts off, look, HLT; who unlocks kicks. */
+static void take_turns(u64 me)
+{
+	unsigned int i;
+
+	apic_write(APIC_LVT_TIMER, TIMER_VECTOR | APIC_PERIODIC);
+	apic_write(APIC_TIMER_DIV, 0xb);
+	apic_write(APIC_TIMER_INIT, 300000 + 7000 * me);
+	for (i = 0; i < TURNS; i++) {
+		irq_disable();
+		while (turn != me)
+			asm volatile("hlt");
+		turn = !me;
+		call(HC_KICK, 0, !me, 0, 0);
+		irq_enable();
+	}
+	apic_write(APIC_TIMER_INIT, 0);
+	apic_write(APIC_LVT_TIMER, APIC_MASKED);
+	asm volatile("nop");
+	irq_disable();
+}
+
+static void t_kicks(void)
+{
+	if (!feature(7)) {
+		skip("no PV unhalt");
+		return;
+	}
+	on_vector(TIMER_VECTOR, on_tick);
+	on_cpu(1, take_turns, 1);
+	take_turns(0);
+	wait_cpu(1);
+	EXPECT_EQ(masked_ticks, 0);
+	EXPECT(ticks > 10);
+}
+
 /* SVM's own instructions are undefined, as CPUID says. */
 static void t_svm_instructions(void)
 {
@@ -191,6 +240,7 @@ const struct test tests[] = {
 	{ "IPIs", t_send_ipi },
 	{ "yield", t_yield },
 	{ "kick", t_kick },
+	{ "kicks and a timer", t_kicks },
 	{ "SVM's instructions", t_svm_instructions },
 	{ "MONITOR and MWAIT", t_monitor },
 	{ "other instructions that exit", t_others },
