@@ -46,7 +46,7 @@ void vmx_inject(struct keel_vcpu *vcpu, const struct keel_event *ev)
 		break;
 	}
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, info);
-	to_vmx(vcpu)->injects = true;
+	to_vmx(vcpu)->injects_irq = ev->type == KEEL_EV_IRQ;
 }
 
 /*
@@ -89,12 +89,12 @@ void vmx_take_back(struct keel_vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	if (info & VECTORING_INFO_VALID_MASK) {
-		if (!vmx->injects && vcpu->arch.apicv_mode != KEEL_APICV_NONE &&
+		if (!vmx->injects_irq && vcpu->arch.apicv_mode != KEEL_APICV_NONE &&
 		    (info & VECTORING_INFO_TYPE_MASK) == INTR_TYPE_EXT_INTR)
 			info = (info & ~VECTORING_INFO_VECTOR_MASK) | vmx_irq_in_service(vcpu);
 		vmx_requeue(vcpu, info, vmcs_read(IDT_VECTORING_ERROR_CODE));
 	}
-	vmx->injects = false;
+	vmx->injects_irq = false;
 }
 
 void vmx_cancel_inject(struct keel_vcpu *vcpu)
@@ -105,7 +105,7 @@ void vmx_cancel_inject(struct keel_vcpu *vcpu)
 		return;
 	vmx_requeue(vcpu, info, vmcs_read(VM_ENTRY_EXCEPTION_ERROR_CODE));
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
-	to_vmx(vcpu)->injects = false;
+	to_vmx(vcpu)->injects_irq = false;
 }
 
 static u32 vmx_interruptibility(void)

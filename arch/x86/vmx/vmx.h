@@ -63,7 +63,7 @@ struct vmx_vcpu {
 	u64 eptp;
 	u64 host_cr3, host_cr4;		/* what the VMCS holds */
 	bool timer_set;			/* the VMCS holds a time, not "never" */
-	bool injects;			/* the next entry, or the last until it is decoded */
+	bool injects_irq;		/* the next entry, or the last until it is decoded */
 
 	bool guest_loaded;		/* the MSRs below are in the CPU, host holds the thread's */
 	struct vmx_host_segments host;
