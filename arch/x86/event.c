@@ -411,7 +411,8 @@ bool keel_events_pending(struct keel_vcpu *vcpu)
 	if ((vcpu->arch.nmi_pending || atomic_read(&vcpu->arch.nmi_queued)) &&
 	    !keel_op(get_nmi_mask)(vcpu))
 		return true;
-	return (keel_op(get_rflags)(vcpu) & X86_EFLAGS_IF) && keel_irq_pending(vcpu);
+	return (keel_op(get_rflags)(vcpu) & X86_EFLAGS_IF) &&
+	       (vcpu->arch.irq.injected || keel_irq_pending(vcpu));
 }
 
 void keel_events_reset(struct keel_vcpu *vcpu)

@@ -107,6 +107,9 @@ long keel_ioc_get_mp_state(struct keel_vcpu *vcpu, union keel_arg arg)
 
 	keel_events_init_sipi(vcpu);
 	mp->mp_state = vcpu->arch.mp_state;
+	/* A kick has no other way into what is saved. */
+	if (mp->mp_state == KVM_MP_STATE_HALTED && keel_vcpu_requested(vcpu, KEEL_REQ_UNBLOCK))
+		mp->mp_state = KVM_MP_STATE_RUNNABLE;
 	return 0;
 }
 

@@ -350,15 +350,16 @@ TEST(user_irq_in_events)
  * off; the interrupt when they are on again.
  */
 GUEST(16, after_ud, GUEST_STEP "sti\nnop\n" GUEST_OUT);
+GUEST(16, after_ud_halt, GUEST_STEP "sti\nhlt\n" GUEST_OUT);
 #define AFTER_UD	0x3000
 
-TEST(user_irq_behind_exception)
+static void exception_and_irq(unsigned int flags, const uint8_t *code, const uint8_t *end)
 {
 	struct kvm_vcpu_events ev;
 	struct kvm_regs regs;
 
-	make(0, out_loop, out_loop_end);
-	guest_code(&vm, AFTER_UD, after_ud, after_ud_end);
+	make(flags, out_loop, out_loop_end);
+	guest_code(&vm, AFTER_UD, code, end);
 	set_idt_entry(&vm, 6, AFTER_UD);
 	set_idt_entry(&vm, 0x30, HANDLER);
 	regs = get_regs(&c);
@@ -375,6 +376,16 @@ TEST(user_irq_behind_exception)
 	run_to_out(&c, DONE_PORT);
 	EXPECT_EQ(get_regs(&c).rsp, STACK - 12);
 	EXPECT_EQ(get_regs(&c).rip & ~0xffUL, HANDLER);
+}
+
+TEST(user_irq_behind_exception)
+{
+	exception_and_irq(0, after_ud, after_ud_end);
+}
+
+TEST(user_irq_behind_exception_ends_halt)
+{
+	exception_and_irq(VM_SPLIT, after_ud_halt, after_ud_halt_end);
 }
 
 /* In split mode the vector waits, and there is room for one. */

@@ -79,6 +79,7 @@ copy_tree() {
 		esac
 		[ -e "${files[-1]}" ] || die "$EXIT_SETUP" "$item is not there"
 	done
+	mkdir -p "$root$top/build"
 	copy_files "$root" "${files[@]}"
 	# Debugging symbols are most of a module, and every byte is read by an emulated CPU.
 	[ ! -f "$root$module_file" ] || strip --strip-debug "$root$module_file"

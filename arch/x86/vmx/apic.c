@@ -58,12 +58,17 @@ void vmx_update_apic(struct keel_vcpu *vcpu)
 void vmx_set_apic_status(struct keel_vcpu *vcpu, u8 irr, u8 isr)
 {
 	vmcs_write(GUEST_INTR_STATUS, isr << 8 | irr);
+	to_vmx(vcpu)->svi = isr;
 }
 
-/* The vector that the CPU began to deliver by itself. */
-u8 vmx_irq_in_service(struct keel_vcpu *vcpu)
+/* After an exit: the vector that the CPU took into service in this run, or 0. */
+u8 vmx_new_in_service(struct keel_vcpu *vcpu)
 {
-	return vmcs_read(GUEST_INTR_STATUS) >> 8;
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	u8 old = vmx->svi;
+
+	vmx->svi = vmcs_read(GUEST_INTR_STATUS) >> 8;
+	return vmx->svi == old ? 0 : vmx->svi;
 }
 
 void vmx_set_eoi_exits(struct keel_vcpu *vcpu, const unsigned long *vectors)

@@ -231,6 +231,15 @@ static void vmx_read_timer(u64 misc)
 	vmx_facts.preempt_timer = vmx_facts.base[VMX_PIN] & PIN_BASED_VMX_PREEMPTION_TIMER;
 }
 
+/* Every CPU with virtual interrupt delivery can; Bochs cannot. */
+static bool vmx_can_post(void)
+{
+	u64 pin;
+
+	rdmsrl(MSR_IA32_VMX_PINBASED_CTLS, pin);
+	return pin >> 32 & PIN_BASED_POSTED_INTR;
+}
+
 static void vmx_read_facts(u64 basic, struct keel_caps *caps)
 {
 	u64 misc, arch_caps = 0;
@@ -259,6 +268,7 @@ static void vmx_read_facts(u64 basic, struct keel_caps *caps)
 	}
 
 	caps->apicv = vmx_can_apicv();
+	vmx_facts.stale_vectoring = caps->apicv && !vmx_can_post();
 	caps->log_writes = vmx_facts.log;
 	caps->preempt_timer = vmx_facts.preempt_timer;
 	caps->has_nrip = true;

@@ -46,7 +46,6 @@ void vmx_inject(struct keel_vcpu *vcpu, const struct keel_event *ev)
 		break;
 	}
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, info);
-	to_vmx(vcpu)->injects_irq = ev->type == KEEL_EV_IRQ;
 }
 
 /*
@@ -79,22 +78,33 @@ static void vmx_requeue(struct keel_vcpu *vcpu, u32 info, u32 error)
 }
 
 /*
- * What the exit interrupted, at decoding. Of an interrupt that the CPU took from the
- * virtual APIC by itself the vector is the one in service: Bochs 2.7 has an old one in the
- * IDT-vectoring information.
+ * Bochs 2.7 does not record the delivery of an interrupt that it takes from the virtual
+ * APIC by itself: when that faults, the IDT-vectoring information is valid, but of the
+ * event before. The interrupt is in service since this run, and its handler, which would
+ * have interrupts off, has not begun.
  */
+static u32 vmx_repair_vectoring(struct keel_vcpu *vcpu, u32 info)
+{
+	u8 vector;
+
+	if (vcpu->arch.apicv_mode == KEEL_APICV_NONE)
+		return info;
+	vector = vmx_new_in_service(vcpu);
+	if (!(info & VECTORING_INFO_VALID_MASK) || !vector ||
+	    !(vmx_get_rflags(vcpu) & X86_EFLAGS_IF))
+		return info;
+	return VECTORING_INFO_VALID_MASK | INTR_TYPE_EXT_INTR | vector;
+}
+
+/* What the exit interrupted, at decoding. */
 void vmx_take_back(struct keel_vcpu *vcpu)
 {
 	u32 info = vmcs_read(IDT_VECTORING_INFO_FIELD);
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
-	if (info & VECTORING_INFO_VALID_MASK) {
-		if (!vmx->injects_irq && vcpu->arch.apicv_mode != KEEL_APICV_NONE &&
-		    (info & VECTORING_INFO_TYPE_MASK) == INTR_TYPE_EXT_INTR)
-			info = (info & ~VECTORING_INFO_VECTOR_MASK) | vmx_irq_in_service(vcpu);
+	if (unlikely(vmx_facts.stale_vectoring))
+		info = vmx_repair_vectoring(vcpu, info);
+	if (info & VECTORING_INFO_VALID_MASK)
 		vmx_requeue(vcpu, info, vmcs_read(IDT_VECTORING_ERROR_CODE));
-	}
-	vmx->injects_irq = false;
 }
 
 void vmx_cancel_inject(struct keel_vcpu *vcpu)
@@ -105,7 +115,6 @@ void vmx_cancel_inject(struct keel_vcpu *vcpu)
 		return;
 	vmx_requeue(vcpu, info, vmcs_read(VM_ENTRY_EXCEPTION_ERROR_CODE));
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
-	to_vmx(vcpu)->injects_irq = false;
 }
 
 static u32 vmx_interruptibility(void)

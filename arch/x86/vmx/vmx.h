@@ -63,7 +63,7 @@ struct vmx_vcpu {
 	u64 eptp;
 	u64 host_cr3, host_cr4;		/* what the VMCS holds */
 	bool timer_set;			/* the VMCS holds a time, not "never" */
-	bool injects_irq;		/* the next entry, or the last until it is decoded */
+	u8 svi;				/* in service by the CPU's account; see vmx_take_back() */
 
 	bool guest_loaded;		/* the MSRs below are in the CPU, host holds the thread's */
 	struct vmx_host_segments host;
@@ -95,6 +95,7 @@ struct vmx_facts {
 	bool ept_ad, ept_5level, invept_single;
 	bool vpid, tpr_shadow, tsc_scaling, pause_loop, zero_len;
 	bool flush_l1d;
+	bool stale_vectoring;		/* see vmx_take_back() */
 	bool preempt_timer, log;
 	u8 preempt_shift;		/* TSC ticks of one of the timer's: a power of 2 */
 };
@@ -181,7 +182,7 @@ bool vmx_can_apicv(void);
 void vmx_reset_apic(struct keel_vcpu *vcpu);
 void vmx_update_apic(struct keel_vcpu *vcpu);
 void vmx_set_apic_status(struct keel_vcpu *vcpu, u8 irr, u8 isr);
-u8 vmx_irq_in_service(struct keel_vcpu *vcpu);
+u8 vmx_new_in_service(struct keel_vcpu *vcpu);
 void vmx_set_eoi_exits(struct keel_vcpu *vcpu, const unsigned long *vectors);
 
 /* lifecycle.c */
