@@ -2,6 +2,7 @@
 /*
  * run.c - KVM_RUN: interruption by signals, immediate_exit, interrupts, NMI, HLT
  */
+#include <cpuid.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -642,6 +643,30 @@ TEST(mp_state_halted_sleeps)
 	EXPECT_EQ(run_for_ms(&c, 50), -EINTR);
 	EXPECT_OK(set_mp(KVM_MP_STATE_RUNNABLE));
 	run_to_out(&c, DONE_PORT);
+}
+
+#define KICK_1 "mov $5, %eax\nxor %ebx, %ebx\nmov $1, %ecx\n"	/* KVM_HC_KICK_CPU */
+GUEST(16, kick_intel, KICK_1 "vmcall\n" GUEST_OUT);
+GUEST(16, kick_amd, KICK_1 "vmmcall\n" GUEST_OUT);
+
+/* One that is halted and not in KVM_RUN is kicked: it must not be saved as halted. */
+TEST(mp_state_knows_of_kick)
+{
+	struct kvm_mp_state mp = { .mp_state = KVM_MP_STATE_HALTED };
+	unsigned int a, b = 0, x, d;
+
+	__cpuid(0, a, b, x, d);
+	make(VM_IRQCHIP, kick_amd, kick_amd_end);
+	if (b == signature_INTEL_ebx)
+		guest_code(&vm, CODE, kick_intel, kick_intel_end);
+	set_all_cpuid(&c);
+	make_vcpu(&ap, &vm, 1);
+	ASSERT_OK(ioctl(ap.fd, KVM_SET_MP_STATE, &mp));
+	EXPECT_OK(ioctl(ap.fd, KVM_GET_MP_STATE, &mp));
+	EXPECT_EQ(mp.mp_state, KVM_MP_STATE_HALTED);
+	run_to_out(&c, DONE_PORT);
+	EXPECT_OK(ioctl(ap.fd, KVM_GET_MP_STATE, &mp));
+	EXPECT_EQ(mp.mp_state, KVM_MP_STATE_RUNNABLE);
 }
 
 /* ---- registers in kvm_run ---- */

@@ -101,4 +101,3 @@ copy_initrd() {
 	(cd "$1" && find . | cpio -o -H newc -R 0:0 --quiet)
 	rm -rf "$1"
 }
-
