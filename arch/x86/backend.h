@@ -50,7 +50,8 @@ struct keel_caps {
 	bool has_nrip, has_decode;
 	bool log_writes;		/* .enter hands in what vm->arch.log_writes asks for */
 	bool preempt_timer;		/* .enter heeds arch.exit_at_tsc: KEEL_EXIT_PREEMPT_TIMER */
-	bool apicv;			/* APICs are virtualized, with delivery by priority */
+	bool apicv;			/* APICs are virtualized, with delivery by priority, */
+	bool apicv_flawed;		/* but not all of it rightly */
 	bool shutdown_loses_state;	/* after KEEL_EXIT_TRIPLE_FAULT state is undefined */
 	bool nx;
 	u64 efer;			/* EFER bits a guest may set */

@@ -13,6 +13,11 @@
 			 SECONDARY_EXEC_APIC_REGISTER_VIRT | \
 			 SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY)
 
+/*
+ * Every CPU that delivers virtual interrupts has posted ones, too; Bochs 2.7 has not. It
+ * delivers one to a guest with interrupts off when an interrupt of the host's comes then,
+ * and keeps no IDT-vectoring information of it (vmx_repair_vectoring()).
+ */
 bool vmx_can_apicv(void)
 {
 	return vmx_facts.tpr_shadow && (vmx_facts.can[VMX_CPU2] & VMX_APICV_CPU2) == VMX_APICV_CPU2;

@@ -268,7 +268,7 @@ static void vmx_read_facts(u64 basic, struct keel_caps *caps)
 	}
 
 	caps->apicv = vmx_can_apicv();
-	vmx_facts.stale_vectoring = caps->apicv && !vmx_can_post();
+	caps->apicv_flawed = caps->apicv && !vmx_can_post();
 	caps->log_writes = vmx_facts.log;
 	caps->preempt_timer = vmx_facts.preempt_timer;
 	caps->has_nrip = true;

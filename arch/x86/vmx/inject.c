@@ -101,7 +101,7 @@ void vmx_take_back(struct keel_vcpu *vcpu)
 {
 	u32 info = vmcs_read(IDT_VECTORING_INFO_FIELD);
 
-	if (unlikely(vmx_facts.stale_vectoring))
+	if (unlikely(keel_caps.apicv_flawed))
 		info = vmx_repair_vectoring(vcpu, info);
 	if (info & VECTORING_INFO_VALID_MASK)
 		vmx_requeue(vcpu, info, vmcs_read(IDT_VECTORING_ERROR_CODE));

@@ -95,7 +95,6 @@ struct vmx_facts {
 	bool ept_ad, ept_5level, invept_single;
 	bool vpid, tpr_shadow, tsc_scaling, pause_loop, zero_len;
 	bool flush_l1d;
-	bool stale_vectoring;		/* see vmx_take_back() */
 	bool preempt_timer, log;
 	u8 preempt_shift;		/* TSC ticks of one of the timer's: a power of 2 */
 };
