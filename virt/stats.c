@@ -9,26 +9,23 @@
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
+#include <keel/arch.h>
 #include <keel/stats.h>
 #include <keel/vcpu.h>
 #include "virt.h"
 
-struct counter {
-	const char *name;
-	size_t offset;
-};
-
-#define VM_COUNTER(f)	{ #f, offsetof(struct keel_vm_stat, f) }
-static const struct counter vm_counters[] = {
+#define VM_COUNTER(f)	{ .name = #f, .offset = offsetof(struct keel_vm_stat, f) }
+#define VM_NUMBER(f)	{ .name = #f, .offset = offsetof(struct keel_vm_stat, f), .now = true }
+static const struct keel_counter vm_counters[] = {
 	VM_COUNTER(mmu_unmaps),
 	VM_COUNTER(tlb_flushes),
-	VM_COUNTER(pages_4k),
-	VM_COUNTER(pages_2m),
-	VM_COUNTER(pages_1g),
+	VM_NUMBER(pages_4k),
+	VM_NUMBER(pages_2m),
+	VM_NUMBER(pages_1g),
 };
 
-#define VCPU_COUNTER(f)	{ #f, offsetof(struct keel_vcpu_stat, f) }
-static const struct counter vcpu_counters[] = {
+#define VCPU_COUNTER(f)	{ .name = #f, .offset = offsetof(struct keel_vcpu_stat, f) }
+static const struct keel_counter vcpu_named[] = {
 	VCPU_COUNTER(user_exits),
 	VCPU_COUNTER(signal_exits),
 	VCPU_COUNTER(halts),
@@ -40,38 +37,65 @@ static const struct counter vcpu_counters[] = {
 	VCPU_COUNTER(faults),
 };
 
-static struct dentry *stats_root;
+/* The exits follow; their names are the architecture's. */
+static struct keel_counter vcpu_exits[KEEL_NR_EXIT_STATS];
 
-static u64 counter_read(const void *stat, const struct counter *c)
+const struct keel_counter *keel_vm_counter(unsigned int i)
+{
+	return i < ARRAY_SIZE(vm_counters) ? &vm_counters[i] : NULL;
+}
+
+const struct keel_counter *keel_vcpu_counter(unsigned int i)
+{
+	if (i < ARRAY_SIZE(vcpu_named))
+		return &vcpu_named[i];
+	i -= ARRAY_SIZE(vcpu_named);
+	return i < KEEL_NR_EXIT_STATS && vcpu_exits[i].name ? &vcpu_exits[i] : NULL;
+}
+
+u64 keel_counter_read(const void *stat, const struct keel_counter *c)
 {
 	return READ_ONCE(*(const u64 *)(stat + c->offset));
 }
+
+static void name_exits(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < KEEL_NR_EXIT_STATS && arch_exit_name(i); i++)
+		vcpu_exits[i] = (struct keel_counter){
+			.prefix = "exit_",
+			.name = arch_exit_name(i),
+			.offset = offsetof(struct keel_vcpu_stat, exits) + i * sizeof(u64),
+		};
+}
+
+static struct dentry *stats_root;
 
 /* The debugfs core keeps the VM: removal waits for readers, and is before the VM's end. */
 static int vm_show(struct seq_file *s, void *unused)
 {
 	const struct keel_vm *vm = s->private;
+	const struct keel_counter *c;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(vm_counters); i++)
-		seq_printf(s, "%s %llu\n", vm_counters[i].name,
-			   counter_read(&vm->stat, &vm_counters[i]));
+	for (i = 0; (c = keel_vm_counter(i)); i++)
+		seq_printf(s, "%s %llu\n", c->name, keel_counter_read(&vm->stat, c));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(vm);
 
+/* Of the exits those that happened. */
 static void vcpu_show(struct seq_file *s, const struct keel_vcpu *vcpu)
 {
+	const struct keel_counter *c;
 	unsigned int i;
 	u64 n;
 
-	for (i = 0; i < ARRAY_SIZE(vcpu_counters); i++)
-		seq_printf(s, "vcpu%u.%s %llu\n", vcpu->id, vcpu_counters[i].name,
-			   counter_read(&vcpu->stat, &vcpu_counters[i]));
-	for (i = 0; i < KEEL_NR_EXIT_STATS; i++) {
-		n = READ_ONCE(vcpu->stat.exits[i]);
-		if (n)
-			seq_printf(s, "vcpu%u.exit%u %llu\n", vcpu->id, i, n);
+	for (i = 0; (c = keel_vcpu_counter(i)); i++) {
+		n = keel_counter_read(&vcpu->stat, c);
+		if (n || !c->prefix)
+			seq_printf(s, "vcpu%u.%s%s %llu\n", vcpu->id, c->prefix ?: "", c->name, n);
 	}
 }
 
@@ -89,6 +113,7 @@ DEFINE_SHOW_ATTRIBUTE(vcpus);
 
 void keel_stats_init(void)
 {
+	name_exits();
 	stats_root = debugfs_create_dir("keel", NULL);
 }
 

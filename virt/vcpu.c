@@ -39,9 +39,15 @@ static long vcpu_ioctl_signal_mask(struct keel_vcpu *vcpu, union keel_arg arg)
 	return 0;
 }
 
+static long vcpu_get_stats_fd(struct keel_vcpu *vcpu, union keel_arg arg)
+{
+	return keel_vcpu_stats_fd(vcpu);
+}
+
 static const struct keel_vcpu_ioctl vcpu_ioctls[KEEL_NR_IOCTLS] = {
 	KEEL_IOCTL(KVM_RUN, KEEL_IOC_VALUE, vcpu_ioctl_run),
 	KEEL_IOCTL(KVM_SET_SIGNAL_MASK, KEEL_IOC_USER, vcpu_ioctl_signal_mask),
+	KEEL_IOCTL(KVM_GET_STATS_FD, KEEL_IOC_VALUE | KEEL_IOC_ASYNC, vcpu_get_stats_fd),
 };
 
 static long vcpu_call(struct keel_vcpu *vcpu, const struct keel_vcpu_ioctl *e, union keel_arg arg)

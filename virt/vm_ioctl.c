@@ -32,6 +32,7 @@ static long generic_capability(long cap)
 	case KVM_CAP_IMMEDIATE_EXIT:
 	case KVM_CAP_CHECK_EXTENSION_VM:
 	case KVM_CAP_INTERNAL_ERROR_DATA:
+	case KVM_CAP_BINARY_STATS_FD:
 		return 1;
 	case KVM_CAP_COALESCED_MMIO:
 		return KEEL_COALESCED_PAGE;
@@ -73,6 +74,11 @@ static long vm_set_memory_region(struct keel_vm *vm, union keel_arg arg)
 static long vm_get_dirty_log(struct keel_vm *vm, union keel_arg arg)
 {
 	return keel_dirty_log_get(vm, arg.buf);
+}
+
+static long vm_get_stats_fd(struct keel_vm *vm, union keel_arg arg)
+{
+	return keel_vm_stats_fd(vm);
 }
 
 static long vm_irqfd(struct keel_vm *vm, union keel_arg arg)
@@ -139,6 +145,7 @@ static const struct keel_vm_ioctl vm_ioctls[KEEL_NR_IOCTLS] = {
 	KEEL_IOCTL(KVM_CREATE_VCPU, KEEL_IOC_VALUE, vm_create_vcpu),
 	KEEL_IOCTL(KVM_SET_USER_MEMORY_REGION, IN, vm_set_memory_region),
 	KEEL_IOCTL(KVM_GET_DIRTY_LOG, IN, vm_get_dirty_log),
+	KEEL_IOCTL(KVM_GET_STATS_FD, KEEL_IOC_VALUE, vm_get_stats_fd),
 	KEEL_IOCTL(KVM_IRQFD, IN, vm_irqfd),
 	KEEL_IOCTL(KVM_IOEVENTFD, IN, vm_ioeventfd),
 	KEEL_IOCTL(KVM_REGISTER_COALESCED_MMIO, IN, vm_register_coalesced),

@@ -12,6 +12,7 @@
 #include "irqchip/irqchip.h"
 #include "regs.h"
 #include "run.h"
+#include "trace.h"
 
 /* ---- exceptions ---- */
 
@@ -123,6 +124,12 @@ static bool keel_protected(struct keel_vcpu *vcpu)
 	return keel_cr0(vcpu) & X86_CR0_PE;
 }
 
+static void keel_give(struct keel_vcpu *vcpu, const struct keel_event *ev)
+{
+	trace_keel_inject(vcpu->id, ev);
+	keel_op(inject)(vcpu, ev);
+}
+
 static void keel_give_exception(struct keel_vcpu *vcpu)
 {
 	struct keel_exception *e = &vcpu->arch.exception;
@@ -134,7 +141,7 @@ static void keel_give_exception(struct keel_vcpu *vcpu)
 	};
 
 	vcpu->arch.given = KEEL_GIVEN_EXCEPTION;
-	keel_op(inject)(vcpu, &ev);
+	keel_give(vcpu, &ev);
 }
 
 /* A fault's saved flags have RF set; #DB's do not come from here as faults. */
@@ -250,7 +257,7 @@ static void keel_give_irq(struct keel_vcpu *vcpu)
 
 	vcpu->stat.irq_injections++;
 	vcpu->arch.given = KEEL_GIVEN_IRQ;
-	keel_op(inject)(vcpu, &ev);
+	keel_give(vcpu, &ev);
 }
 
 static void keel_give_nmi(struct keel_vcpu *vcpu)
@@ -259,7 +266,7 @@ static void keel_give_nmi(struct keel_vcpu *vcpu)
 
 	vcpu->stat.nmi_injections++;
 	vcpu->arch.given = KEEL_GIVEN_NMI;
-	keel_op(inject)(vcpu, &ev);
+	keel_give(vcpu, &ev);
 }
 
 /* An interrupt that waits its turn behind an exception may find the guest's off by then. */

@@ -15,6 +15,7 @@
 #include "msr.h"
 #include "regs.h"
 #include "run.h"
+#include "trace.h"
 
 int keel_internal_error(struct keel_vcpu *vcpu, u32 suberror, unsigned int n, const u64 *data)
 {
@@ -197,58 +198,54 @@ static int keel_exit_task_switch(struct keel_vcpu *vcpu, struct keel_exit *exit)
 
 typedef int (*keel_exit_fn)(struct keel_vcpu *vcpu, struct keel_exit *exit);
 
-struct keel_exit_row {
-	const char *name;
-	keel_exit_fn fn;
+static const keel_exit_fn keel_exit_rows[KEEL_NR_EXITS] = {
+	[KEEL_EXIT_UNKNOWN]	= keel_exit_unknown,
+	[KEEL_EXIT_ENTRY_FAILED]	= keel_exit_entry_failed,
+	[KEEL_EXIT_NONE]	= keel_exit_none,
+	[KEEL_EXIT_NMI]	= keel_exit_none,
+	[KEEL_EXIT_EXCEPTION]	= keel_exit_exception,
+	[KEEL_EXIT_TRIPLE_FAULT]	= keel_exit_triple_fault,
+	[KEEL_EXIT_IRQ_WINDOW]	= keel_exit_window,
+	[KEEL_EXIT_NMI_WINDOW]	= keel_exit_window,
+	[KEEL_EXIT_PIO]	= keel_pio_exit,
+	[KEEL_EXIT_FAULT]	= keel_fault_exit,
+	[KEEL_EXIT_MISCONFIG]	= keel_fault_exit,
+	[KEEL_EXIT_APIC_ACCESS]	= keel_fault_exit,
+	[KEEL_EXIT_APIC_WRITE]	= keel_exit_apic_write,
+	[KEEL_EXIT_EOI]	= keel_exit_eoi,
+	[KEEL_EXIT_TPR_BELOW]	= keel_exit_window,
+	[KEEL_EXIT_CPUID]	= keel_cpuid_exit,
+	[KEEL_EXIT_HLT]	= keel_exit_hlt,
+	[KEEL_EXIT_MSR_READ]	= keel_msr_read_exit,
+	[KEEL_EXIT_MSR_WRITE]	= keel_msr_write_exit,
+	[KEEL_EXIT_HYPERCALL]	= keel_hypercall,
+	[KEEL_EXIT_CR]	= keel_cr_exit,
+	[KEEL_EXIT_DR]	= keel_dr_exit,
+	[KEEL_EXIT_XSETBV]	= keel_xsetbv_exit,
+	[KEEL_EXIT_INVD]	= keel_exit_skip,
+	[KEEL_EXIT_INVLPG]	= keel_exit_skip,
+	[KEEL_EXIT_INVPCID]	= keel_exit_ud,
+	[KEEL_EXIT_MONITOR]	= keel_exit_skip,
+	[KEEL_EXIT_MWAIT]	= keel_exit_skip,
+	[KEEL_EXIT_PAUSE]	= keel_exit_pause,
+	[KEEL_EXIT_RDPMC]	= keel_exit_gp,
+	[KEEL_EXIT_RDTSC]	= keel_exit_unknown,
+	[KEEL_EXIT_RSM]	= keel_exit_ud,
+	[KEEL_EXIT_TASK_SWITCH]	= keel_exit_task_switch,
+	[KEEL_EXIT_UNDEFINED]	= keel_exit_ud,
+	[KEEL_EXIT_DESC_ACCESS]	= keel_exit_emulate,
+	[KEEL_EXIT_PREEMPT_TIMER]	= keel_exit_timer,
+	[KEEL_EXIT_LOG_FULL]	= keel_exit_none,
+	[KEEL_EXIT_INIT]	= keel_exit_none,
+	[KEEL_EXIT_SMI]	= keel_exit_none,
 };
 
-#define ROW(kind, name, fn) [KEEL_EXIT_##kind] = { name, fn }
+#define NAME(kind, name) [KEEL_EXIT_##kind] = name,
+static const char *const keel_exit_names[KEEL_NR_EXITS] = { KEEL_EXIT_NAMES(NAME) };
 
-static const struct keel_exit_row keel_exit_rows[KEEL_NR_EXITS] = {
-	ROW(UNKNOWN, "unknown", keel_exit_unknown),
-	ROW(ENTRY_FAILED, "entry_failed", keel_exit_entry_failed),
-	ROW(NONE, "host_irq", keel_exit_none),
-	ROW(NMI, "host_nmi", keel_exit_none),
-	ROW(EXCEPTION, "exception", keel_exit_exception),
-	ROW(TRIPLE_FAULT, "triple_fault", keel_exit_triple_fault),
-	ROW(IRQ_WINDOW, "irq_window", keel_exit_window),
-	ROW(NMI_WINDOW, "nmi_window", keel_exit_window),
-	ROW(PIO, "pio", keel_pio_exit),
-	ROW(FAULT, "fault", keel_fault_exit),
-	ROW(MISCONFIG, "misconfig", keel_fault_exit),
-	ROW(APIC_ACCESS, "apic_access", keel_fault_exit),
-	ROW(APIC_WRITE, "apic_write", keel_exit_apic_write),
-	ROW(EOI, "eoi", keel_exit_eoi),
-	ROW(TPR_BELOW, "tpr_below", keel_exit_window),
-	ROW(CPUID, "cpuid", keel_cpuid_exit),
-	ROW(HLT, "hlt", keel_exit_hlt),
-	ROW(MSR_READ, "msr_read", keel_msr_read_exit),
-	ROW(MSR_WRITE, "msr_write", keel_msr_write_exit),
-	ROW(HYPERCALL, "hypercall", keel_hypercall),
-	ROW(CR, "cr", keel_cr_exit),
-	ROW(DR, "dr", keel_dr_exit),
-	ROW(XSETBV, "xsetbv", keel_xsetbv_exit),
-	ROW(INVD, "invd", keel_exit_skip),
-	ROW(INVLPG, "invlpg", keel_exit_skip),
-	ROW(INVPCID, "invpcid", keel_exit_ud),
-	ROW(MONITOR, "monitor", keel_exit_skip),
-	ROW(MWAIT, "mwait", keel_exit_skip),
-	ROW(PAUSE, "pause", keel_exit_pause),
-	ROW(RDPMC, "rdpmc", keel_exit_gp),
-	ROW(RDTSC, "rdtsc", keel_exit_unknown),
-	ROW(RSM, "rsm", keel_exit_ud),
-	ROW(TASK_SWITCH, "task_switch", keel_exit_task_switch),
-	ROW(UNDEFINED, "undefined", keel_exit_ud),
-	ROW(DESC_ACCESS, "desc_access", keel_exit_emulate),
-	ROW(PREEMPT_TIMER, "preempt_timer", keel_exit_timer),
-	ROW(LOG_FULL, "log_full", keel_exit_none),
-	ROW(INIT, "host_init", keel_exit_none),
-	ROW(SMI, "host_smi", keel_exit_none),
-};
-
-const char *keel_exit_name(unsigned int kind)
+const char *arch_exit_name(unsigned int kind)
 {
-	return kind < KEEL_NR_EXITS ? keel_exit_rows[kind].name : NULL;
+	return kind < KEEL_NR_EXITS ? keel_exit_names[kind] : NULL;
 }
 
 int keel_handle_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
@@ -257,5 +254,7 @@ int keel_handle_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
 
 	BUILD_BUG_ON(KEEL_NR_EXITS > KEEL_NR_EXIT_STATS);
 	vcpu->stat.exits[kind]++;
-	return keel_exit_rows[array_index_nospec(kind, KEEL_NR_EXITS)].fn(vcpu, exit);
+	if (trace_keel_exit_enabled())
+		trace_keel_exit(vcpu->id, keel_rip(vcpu), exit);
+	return keel_exit_rows[array_index_nospec(kind, KEEL_NR_EXITS)](vcpu, exit);
 }

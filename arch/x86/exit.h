@@ -54,6 +54,48 @@ enum keel_exit_kind {
 	KEEL_NR_EXITS
 };
 
+/* For statistics and traces: X(kind, name) for each. */
+#define KEEL_EXIT_NAMES(X) \
+	X(UNKNOWN, "unknown") \
+	X(ENTRY_FAILED, "entry_failed") \
+	X(NONE, "host_irq") \
+	X(NMI, "host_nmi") \
+	X(EXCEPTION, "exception") \
+	X(TRIPLE_FAULT, "triple_fault") \
+	X(IRQ_WINDOW, "irq_window") \
+	X(NMI_WINDOW, "nmi_window") \
+	X(PIO, "pio") \
+	X(FAULT, "fault") \
+	X(MISCONFIG, "misconfig") \
+	X(APIC_ACCESS, "apic_access") \
+	X(APIC_WRITE, "apic_write") \
+	X(EOI, "eoi") \
+	X(TPR_BELOW, "tpr_below") \
+	X(CPUID, "cpuid") \
+	X(HLT, "hlt") \
+	X(MSR_READ, "msr_read") \
+	X(MSR_WRITE, "msr_write") \
+	X(HYPERCALL, "hypercall") \
+	X(CR, "cr") \
+	X(DR, "dr") \
+	X(XSETBV, "xsetbv") \
+	X(INVD, "invd") \
+	X(INVLPG, "invlpg") \
+	X(INVPCID, "invpcid") \
+	X(MONITOR, "monitor") \
+	X(MWAIT, "mwait") \
+	X(PAUSE, "pause") \
+	X(RDPMC, "rdpmc") \
+	X(RDTSC, "rdtsc") \
+	X(RSM, "rsm") \
+	X(TASK_SWITCH, "task_switch") \
+	X(UNDEFINED, "undefined") \
+	X(DESC_ACCESS, "desc_access") \
+	X(PREEMPT_TIMER, "preempt_timer") \
+	X(LOG_FULL, "log_full") \
+	X(INIT, "host_init") \
+	X(SMI, "host_smi")
+
 /* Access bits of a second-level fault. */
 #define KEEL_ACC_READ	BIT(0)
 #define KEEL_ACC_WRITE	BIT(1)
@@ -112,9 +154,6 @@ struct keel_exit {
  * Returns enum keel_next, or -errno.
  */
 int keel_handle_exit(struct keel_vcpu *vcpu, struct keel_exit *exit);
-
-/* For statistics and messages; NULL past the last. */
-const char *keel_exit_name(unsigned int kind);
 
 /*
  * keel_skip() - step over the instruction of @exit: RIP, interrupt shadow, single step.

@@ -14,6 +14,7 @@
 #include "emulate.h"
 #include "irqchip/irqchip.h"
 #include "mmu/mmu.h"
+#include "trace.h"
 
 #define MMIO_PIECE	8U	/* kvm_run->mmio.data */
 
@@ -96,6 +97,17 @@ static bool mmio_in_kernel(struct keel_vcpu *vcpu, struct keel_mmio_frag *f)
 	return !r;
 }
 
+static void mmio_trace(struct keel_vcpu *vcpu, const struct keel_mmio_frag *f)
+{
+	u64 value = 0;
+
+	if (!trace_keel_mmio_enabled())
+		return;
+	if (f->write || f->done)
+		memcpy(&value, f->data, min_t(unsigned int, f->len, sizeof(value)));
+	trace_keel_mmio(vcpu->id, f->write, f->gpa, f->len, value, f->done);
+}
+
 static bool mmio_same(const struct keel_mmio_frag *a, const struct keel_mmio_frag *b)
 {
 	return a->gpa == b->gpa && a->len == b->len && a->write == b->write;
@@ -123,6 +135,7 @@ static enum emul_result mmio_frag(struct keel_vcpu *vcpu, struct keel_mmio_frag 
 		f = &m->frag[m->nr++];
 		*f = *want;
 		f->done = mmio_in_kernel(vcpu, f);
+		mmio_trace(vcpu, f);
 		if (!f->done)
 			return EMUL_WAIT;
 	}

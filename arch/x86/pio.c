@@ -8,6 +8,7 @@
 #include <keel/iobus.h>
 #include "emulate.h"
 #include "regs.h"
+#include "trace.h"
 
 #define PIO_PORT_SKIPPED	0x7e	/* KVM_X86_QUIRK_OUT_7E_INC_RIP */
 
@@ -106,6 +107,7 @@ static int pio_out(struct keel_vcpu *vcpu)
 
 int keel_pio_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
+	trace_keel_pio(vcpu->id, exit, keel_reg_read(vcpu, KEEL_RAX));
 	if (exit->pio.string)
 		return keel_emulate(vcpu);
 	vcpu->arch.pio = (struct keel_pio){

@@ -23,6 +23,7 @@
 #include "msr.h"
 #include "regs.h"
 #include "run.h"
+#include "trace.h"
 
 /* ---- requests ---- */
 
@@ -183,6 +184,8 @@ static bool keel_try_enter(struct keel_vcpu *vcpu)
 		vcpu->arch.last_cpu = smp_processor_id();
 		if (unlikely(vcpu->arch.exit_soon))
 			keel_kick_self();
+		if (trace_keel_entry_enabled())
+			trace_keel_entry(vcpu->id, keel_rip(vcpu));
 		keel_guest_turn(vcpu);
 		entered = true;
 	}

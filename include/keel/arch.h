@@ -42,6 +42,9 @@ int arch_vcpu_run(struct keel_vcpu *vcpu);
 bool arch_vcpu_runnable(struct keel_vcpu *vcpu);	/* would HLT end now? vCPU thread */
 bool arch_vcpu_in_kernel(struct keel_vcpu *vcpu);	/* guest CPL 0 at preemption */
 
+/* The name of stat.exits[@kind]; NULL: not counted. */
+const char *arch_exit_name(unsigned int kind);
+
 /* Capabilities of the architecture; 0 for unknown ones. @vm may be NULL. */
 long arch_check_extension(struct keel_vm *vm, long cap);
 

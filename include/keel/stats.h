@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * stats.h - counters of VMs and vCPUs, shown in debugfs (keel/<pid>-<fd>/)
+ * stats.h - counters of VMs and vCPUs, shown in debugfs and by KVM_GET_STATS_FD
  */
 #ifndef KEEL_STATS_H
 #define KEEL_STATS_H
@@ -16,7 +16,6 @@ struct keel_vm_stat {
 };
 
 struct keel_vcpu_stat {
-	u64 exits[KEEL_NR_EXIT_STATS];	/* by enum keel_exit_kind */
 	u64 user_exits;		/* KVM_RUN returned 0; counted by keel_vcpu_run() */
 	u64 signal_exits;
 	u64 halts;		/* HLT executed */
@@ -24,10 +23,28 @@ struct keel_vcpu_stat {
 	u64 irq_injections, nmi_injections, exception_injections;
 	u64 insns_emulated;
 	u64 faults;		/* second-level faults mapped */
+	u64 exits[KEEL_NR_EXIT_STATS];	/* by enum keel_exit_kind */
 };
 
 struct keel_vm;
 struct keel_vcpu;
+
+/* One number of a struct above. */
+struct keel_counter {
+	const char *prefix;	/* of the name, or NULL */
+	const char *name;
+	size_t offset;
+	bool now;		/* goes up and down */
+};
+
+/* Counter number @i of struct keel_vm_stat, struct keel_vcpu_stat; NULL: past the last. */
+const struct keel_counter *keel_vm_counter(unsigned int i);
+const struct keel_counter *keel_vcpu_counter(unsigned int i);
+u64 keel_counter_read(const void *stat, const struct keel_counter *c);
+
+/* KVM_GET_STATS_FD: an fd, or -errno. It holds a reference to the VM. Process context. */
+long keel_vm_stats_fd(struct keel_vm *vm);
+long keel_vcpu_stats_fd(struct keel_vcpu *vcpu);
 
 /* debugfs; failing to create is not an error. Process context. */
 void keel_stats_init(void);

@@ -305,31 +305,23 @@ guests_kill() {
 
 ### Exits
 
-# The names in enum keel_exit_kind, in order.
-exit_names() {
-	sed -n '/^enum keel_exit_kind/,/^}/s/^\tKEEL_EXIT_\([A-Z_]*\),.*/\1/p' \
-		"$top/arch/x86/exit.h"
-}
-
-# Sums over the vCPUs; the exits by their number.
+# Sums over the vCPUs.
 keel_counters() {
-	cat /sys/kernel/debug/keel/*/vcpus | awk -v names="$(exit_names | tr '\n' ' ')" '
-	BEGIN { split(names, name, " ") }
+	cat /sys/kernel/debug/keel/*/vcpus | awk '
 	{
 		sub(/^vcpu[0-9]*\./, "")
 		sum[$1] += $2
-		if ($1 ~ /^exit[0-9]+$/)
+		if ($1 ~ /^exit_/)
 			all += $2
 	}
 	END {
 		printf "%10d exits\n", all
 		for (key in sum)
-			if (key ~ /^exit[0-9]+$/)
-				printf "%10d   %s\n", sum[key],
-					name[substr(key, 5) + 1] | "sort -rn"
+			if (key ~ /^exit_/)
+				printf "%10d   %s\n", sum[key], substr(key, 6) | "sort -rn"
 		close("sort -rn")
 		for (key in sum)
-			if (key !~ /^exit[0-9]+$/)
+			if (key !~ /^exit_/)
 				printf "%10d %s\n", sum[key], key | "sort -k 2"
 	}'
 	awk '{ printf "%10d %s\n", $2, $1 }' /sys/kernel/debug/keel/*/vm

@@ -13,6 +13,8 @@
 #include <asm/cpufeature.h>
 #include "../backend.h"
 #include "../irqchip/irqchip.h"
+#include "../regs.h"
+#include "../trace.h"
 #include "s2_vm.h"
 
 #define FAULT_MARK_TABLES	1024	/* for 2 GiB of MMIO windows */
@@ -336,6 +338,9 @@ int keel_fault_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	vcpu->arch.fault_gpa = exit->fault.gpa;
 	vcpu->arch.fault_gva = exit->fault.gva;
 	vcpu->arch.fault_gva_valid = exit->fault.gva_valid;
+	if (trace_keel_fault_enabled())
+		trace_keel_fault(vcpu->id, keel_rip(vcpu), exit->fault.gpa, exit->fault.access,
+				 exit->fault.present);
 	keel_mem_enter(vcpu);
 	r = fault_handle(vcpu, exit);
 	keel_mem_leave(vcpu);
