@@ -13,6 +13,8 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+#include <keel/compat.h>
 #include <keel/stats.h>
 #include <keel/vcpu.h>
 #include "virt.h"
@@ -23,6 +25,8 @@ struct stats_file {
 	struct keel_vm *vm;		/* a reference */
 	const struct keel_counter *(*counter)(unsigned int i);
 	const void *stat;
+	struct keel_vcpu *vcpu;		/* NULL: the VM's */
+	unsigned long timed;		/* bit 0, atomic */
 	char id[STATS_NAME_SIZE];
 };
 
@@ -120,10 +124,61 @@ static ssize_t stats_read(struct file *file, char __user *to, size_t size, loff_
 	return r.done;
 }
 
+static long stats_time(struct stats_file *f)
+{
+	int r;
+
+	if (test_and_set_bit(0, &f->timed))
+		return 0;
+	r = keel_times_start(f->vcpu);
+	if (r)
+		clear_bit(0, &f->timed);
+	return r;
+}
+
+static long stats_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
+{
+	struct stats_file *f = file->private_data;
+
+	return cmd == KEEL_STATS_TIMES && f->vcpu ? stats_time(f) : -ENOTTY;
+}
+
+/* A page that is mapped has a reference of its own: get_user_pages() may outlast the vCPU. */
+static vm_fault_t stats_vm_fault(struct vm_fault *vmf)
+{
+	const struct stats_file *f = vmf->vma->vm_file->private_data;
+
+	if (vmf->pgoff >= DIV_ROUND_UP(sizeof(*f->vcpu->times), PAGE_SIZE))
+		return VM_FAULT_SIGBUS;
+	vmf->page = vmalloc_to_page((void *)f->vcpu->times + (vmf->pgoff << PAGE_SHIFT));
+	get_page(vmf->page);
+	return 0;
+}
+
+static const struct vm_operations_struct stats_vm_ops = {
+	.fault = stats_vm_fault,
+};
+
+static int stats_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	const struct stats_file *f = file->private_data;
+
+	/* Pairs with the release in keel_times_start(). */
+	if (!f->vcpu || !smp_load_acquire(&f->vcpu->times))
+		return -ENXIO;
+	if (vma->vm_flags & VM_WRITE)
+		return -EPERM;
+	keel_compat_vm_flags_clear(vma, VM_MAYWRITE);
+	vma->vm_ops = &stats_vm_ops;
+	return 0;
+}
+
 static int stats_release(struct inode *inode, struct file *file)
 {
 	struct stats_file *f = file->private_data;
 
+	if (f->timed)
+		keel_times_stop();
 	keel_vm_put(f->vm);
 	kfree(f);
 	return 0;
@@ -132,6 +187,9 @@ static int stats_release(struct inode *inode, struct file *file)
 static const struct file_operations stats_fops = {
 	.owner = THIS_MODULE,
 	.read = stats_read,
+	.unlocked_ioctl = stats_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = stats_mmap,
 	.release = stats_release,
 	.llseek = noop_llseek,
 };
@@ -179,6 +237,7 @@ long keel_vcpu_stats_fd(struct keel_vcpu *vcpu)
 	if (!f)
 		return -ENOMEM;
 	f->vm = vcpu->vm;
+	f->vcpu = vcpu;
 	f->stat = &vcpu->stat;
 	f->counter = keel_vcpu_counter;
 	snprintf(f->id, sizeof(f->id), "kvm-%d/vcpu-%u", task_tgid_nr(current), vcpu->id);

@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
 #include <keel/arch.h>
 #include "virt.h"
 
@@ -47,7 +48,8 @@ static long vcpu_get_stats_fd(struct keel_vcpu *vcpu, union keel_arg arg)
 static const struct keel_vcpu_ioctl vcpu_ioctls[KEEL_NR_IOCTLS] = {
 	KEEL_IOCTL(KVM_RUN, KEEL_IOC_VALUE, vcpu_ioctl_run),
 	KEEL_IOCTL(KVM_SET_SIGNAL_MASK, KEEL_IOC_USER, vcpu_ioctl_signal_mask),
-	KEEL_IOCTL(KVM_GET_STATS_FD, KEEL_IOC_VALUE | KEEL_IOC_ASYNC, vcpu_get_stats_fd),
+	KEEL_IOCTL(KVM_GET_STATS_FD, KEEL_IOC_VALUE | KEEL_IOC_ASYNC | KEEL_IOC_ANYONE,
+		   vcpu_get_stats_fd),
 };
 
 static long vcpu_call(struct keel_vcpu *vcpu, const struct keel_vcpu_ioctl *e, union keel_arg arg)
@@ -73,7 +75,7 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 	struct keel_ioctl_call call;
 	int r;
 
-	if (!keel_vm_usable(vcpu->vm))
+	if (!keel_vm_usable(vcpu->vm) && !(e && (e->flags & KEEL_IOC_ANYONE)))
 		return -EIO;
 	if (!e)
 		e = keel_ioctl_find(arch_vcpu_ioctls, cmd);
@@ -136,6 +138,7 @@ static const struct file_operations vcpu_fops = {
 
 static void vcpu_free(struct keel_vcpu *vcpu)
 {
+	vfree(vcpu->times);
 	free_page((unsigned long)vcpu->pio_data);
 	free_page((unsigned long)vcpu->run);
 	kvfree(vcpu);

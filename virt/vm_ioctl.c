@@ -145,7 +145,7 @@ static const struct keel_vm_ioctl vm_ioctls[KEEL_NR_IOCTLS] = {
 	KEEL_IOCTL(KVM_CREATE_VCPU, KEEL_IOC_VALUE, vm_create_vcpu),
 	KEEL_IOCTL(KVM_SET_USER_MEMORY_REGION, IN, vm_set_memory_region),
 	KEEL_IOCTL(KVM_GET_DIRTY_LOG, IN, vm_get_dirty_log),
-	KEEL_IOCTL(KVM_GET_STATS_FD, KEEL_IOC_VALUE, vm_get_stats_fd),
+	KEEL_IOCTL(KVM_GET_STATS_FD, KEEL_IOC_VALUE | KEEL_IOC_ANYONE, vm_get_stats_fd),
 	KEEL_IOCTL(KVM_IRQFD, IN, vm_irqfd),
 	KEEL_IOCTL(KVM_IOEVENTFD, IN, vm_ioeventfd),
 	KEEL_IOCTL(KVM_REGISTER_COALESCED_MMIO, IN, vm_register_coalesced),
@@ -163,7 +163,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 	struct keel_ioctl_call call;
 	int r;
 
-	if (!keel_vm_usable(vm))
+	if (!keel_vm_usable(vm) && !(e && (e->flags & KEEL_IOC_ANYONE)))
 		return -EIO;
 	if (!e)
 		e = keel_ioctl_find(arch_vm_ioctls, cmd);

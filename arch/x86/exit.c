@@ -254,6 +254,7 @@ int keel_handle_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
 
 	BUILD_BUG_ON(KEEL_NR_EXITS > KEEL_NR_EXIT_STATS);
 	vcpu->stat.exits[kind]++;
+	keel_times_exit(vcpu, kind);
 	if (trace_keel_exit_enabled())
 		trace_keel_exit(vcpu->id, keel_rip(vcpu), exit);
 	return keel_exit_rows[array_index_nospec(kind, KEEL_NR_EXITS)](vcpu, exit);

@@ -186,6 +186,7 @@ static bool keel_try_enter(struct keel_vcpu *vcpu)
 			keel_kick_self();
 		if (trace_keel_entry_enabled())
 			trace_keel_entry(vcpu->id, keel_rip(vcpu));
+		keel_times_entry(vcpu);
 		keel_guest_turn(vcpu);
 		entered = true;
 	}

@@ -97,6 +97,16 @@ static inline int keel_compat_follow_pfn(struct vm_area_struct *vma, unsigned lo
 #endif
 }
 
+/* In a file's mmap, on the vma that is being made. */
+static inline void keel_compat_vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_clear(vma, flags);
+#else
+	vma->vm_flags &= ~flags;
+#endif
+}
+
 /* Atomically exchange 16 aligned bytes of kernel memory; @old is not updated. */
 static inline bool keel_compat_cmpxchg128(void *p, const u64 old[2], const u64 new[2])
 {

@@ -18,6 +18,7 @@
 #define KEEL_IOC_VALUE	BIT(2)	/* arg is a value: handler gets arg.value */
 #define KEEL_IOC_USER	BIT(3)	/* arg points to user data of variable size: arg.user */
 #define KEEL_IOC_ASYNC	BIT(4)	/* vCPU: without the vCPU's mutex (it may be running) */
+#define KEEL_IOC_ANYONE	BIT(5)	/* VM, vCPU: for any process that has the fd, not the owner alone */
 
 union keel_arg {
 	void *buf;		/* KEEL_IOC_IN, _OUT: kernel copy; zeroed first if only OUT */

@@ -5,9 +5,11 @@
 #ifndef KEEL_STATS_H
 #define KEEL_STATS_H
 
+#include <linux/jump_label.h>
 #include <linux/types.h>
+#include <linux/keel.h>
 
-#define KEEL_NR_EXIT_STATS	64
+#define KEEL_NR_EXIT_STATS	KEEL_TIMES_KINDS
 
 struct keel_vm_stat {
 	u64 mmu_unmaps;		/* frames of the ranges that MMU notifiers unmapped */
@@ -45,6 +47,35 @@ u64 keel_counter_read(const void *stat, const struct keel_counter *c);
 /* KVM_GET_STATS_FD: an fd, or -errno. It holds a reference to the VM. Process context. */
 long keel_vm_stats_fd(struct keel_vm *vm);
 long keel_vcpu_stats_fd(struct keel_vcpu *vcpu);
+
+/*
+ * How long exits take, KEEL_STATS_TIMES. keel_times_exit() and keel_times_entry() go
+ * around what is timed; vCPU thread, the latter with interrupts off. A no-op while
+ * nobody looks.
+ */
+DECLARE_STATIC_KEY_FALSE(keel_times_on);
+
+void keel_times_note_exit(struct keel_vcpu *vcpu, unsigned int kind);
+void keel_times_note_entry(struct keel_vcpu *vcpu);
+
+static inline void keel_times_exit(struct keel_vcpu *vcpu, unsigned int kind)
+{
+	if (static_branch_unlikely(&keel_times_on))
+		keel_times_note_exit(vcpu, kind);
+}
+
+static inline void keel_times_entry(struct keel_vcpu *vcpu)
+{
+	if (static_branch_unlikely(&keel_times_on))
+		keel_times_note_entry(vcpu);
+}
+
+/*
+ * keel_times_start() - give the vCPU counters, if it has none, and time its exits (and
+ * those of other vCPUs that have them) until keel_times_stop(). -ENOMEM. May sleep.
+ */
+int keel_times_start(struct keel_vcpu *vcpu);
+void keel_times_stop(void);
 
 /* debugfs; failing to create is not an error. Process context. */
 void keel_stats_init(void);

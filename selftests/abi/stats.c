@@ -4,7 +4,9 @@
  */
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include "abi.h"
+#include "../../uapi/linux/keel.h"
 
 #define OUTS	7
 
@@ -151,6 +153,94 @@ TEST(stats_fd_outlives_vm)
 	drop_vm(&vm);
 	read_stats(fd, &s);
 	check_layout(&s);
+}
+
+/* Another process that was given the fds may count, and nothing else. */
+TEST(stats_fd_of_another_process)
+{
+	int status, fd, pid;
+
+	DIFFERS("kvm lets its counters be read by who has an fd for them only");
+	make_guest(&vm, &c, 0, some_outs, some_outs_end);
+	pid = fork();
+	if (!pid) {
+		struct kvm_regs r;
+
+		fd = ioctl(c.fd, KVM_GET_STATS_FD, NULL);
+		status = fd < 0 || read(fd, &r, 8) != 8;
+		status |= ioctl(vm.fd, KVM_GET_STATS_FD, NULL) < 0;
+		status |= ioctl(c.fd, KVM_GET_REGS, &r) != -1 || errno != EIO;
+		_exit(status);
+	}
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+}
+
+/* ---- how long exits take ---- */
+
+static uint64_t times_sum(const struct keel_exit_times *t)
+{
+	uint64_t sum = 0;
+	unsigned int i, j;
+
+	for (i = 0; i < KEEL_TIMES_KINDS; i++)
+		for (j = 0; j < KEEL_TIMES_BUCKETS; j++)
+			sum += t->count[i][j];
+	return sum;
+}
+
+static const struct keel_exit_times *map_times(int fd)
+{
+	void *p = mmap(NULL, sizeof(struct keel_exit_times), PROT_READ, MAP_SHARED, fd, 0);
+
+	ASSERT_TRUE(p != MAP_FAILED);
+	return p;
+}
+
+TEST(exit_times)
+{
+	const struct keel_exit_times *t;
+	unsigned int i;
+	int fd;
+
+	DIFFERS("kvm has no such times");
+	make_guest(&vm, &c, 0, some_outs, some_outs_end);
+	ASSERT_OK(fd = ioctl(c.fd, KVM_GET_STATS_FD, NULL));
+	EXPECT_ERR(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED ? -1 : 0, ENXIO);
+	ASSERT_OK(ioctl(fd, KEEL_STATS_TIMES, 0));
+	ASSERT_OK(ioctl(fd, KEEL_STATS_TIMES, 0));
+	t = map_times(fd);
+	EXPECT_EQ(times_sum(t), 0);
+	for (i = 0; i < OUTS; i++)
+		run_to_out(&c, STEP_PORT);
+	/* The last exit was followed by no entry. */
+	EXPECT_GE(times_sum(t), OUTS - 1);
+	i = times_sum(t);
+	munmap((void *)t, sizeof(*t));
+	close(fd);
+	/* Off, and on again: what was counted is kept, what came between is not counted. */
+	run_to_out(&c, STEP_PORT);
+	run_to_out(&c, STEP_PORT);
+	ASSERT_OK(fd = ioctl(c.fd, KVM_GET_STATS_FD, NULL));
+	ASSERT_OK(ioctl(fd, KEEL_STATS_TIMES, 0));
+	EXPECT_EQ(times_sum(map_times(fd)), i);
+}
+
+TEST(exit_times_refused)
+{
+	int fd;
+
+	DIFFERS("kvm has no such times");
+	make_guest(&vm, &c, 0, some_outs, some_outs_end);
+	ASSERT_OK(fd = ioctl(vm.fd, KVM_GET_STATS_FD, NULL));
+	EXPECT_ERR(ioctl(fd, KEEL_STATS_TIMES, 0), ENOTTY);
+	EXPECT_ERR(ioctl(fd, KVM_GET_STATS_FD, 0), ENOTTY);
+	close(fd);
+	ASSERT_OK(fd = ioctl(c.fd, KVM_GET_STATS_FD, NULL));
+	ASSERT_OK(ioctl(fd, KEEL_STATS_TIMES, 0));
+	EXPECT_ERR(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED ?
+		   -1 : 0, EACCES);
+	EXPECT_ERR(mprotect((void *)map_times(fd), PAGE, PROT_READ | PROT_WRITE), EACCES);
 }
 
 /* ---- tracepoints ---- */

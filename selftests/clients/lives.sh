@@ -59,10 +59,33 @@ rounds() {
 	host_free && memory_kept "$before" "$after"
 }
 
+# What keelstat sees of a guest whose CPUs work.
+watched() {
+	local out want pid
+
+	guest_start guest up smp=2
+	guest_up guest || return 1
+	pid=${guest_pid[guest]}
+	out=$("$top/build/tools/keelstat" -a -p "$pid" 2>&1 &&
+		"$top/build/tools/keelstat" -t -n 1 -d 2 -p "$pid" 2>&1) || {
+		why "keelstat: $out"
+		return 1
+	}
+	for want in "^VM of process $pid$" "^vCPU 1 of process $pid$" '^ +[0-9]+ exit_pio$' \
+		'^ +[0-9]+ pages_4k$' '^ +[0-9]+ /s exit_' '^ +[a-z_]+: [0-9]+, cycles$' \
+		'^ +>= 2\^[0-9]+ +[0-9]+ #+$'; do
+		grep -qE -- "$want" <<< "$out" && continue
+		why "no line $want in: $(head -c 2000 <<< "$out")"
+		return 1
+	done
+	guest_quit guest
+}
+
 life_cases() {
 	run_case "pc, smp 4, reboot by reset" reboots pc 4 ""
 	run_case "q35, smp 1, reboot by triple fault" reboots q35 1 reboot=t
 	run_case "SIGKILL" killed
+	[ "${KEEL_MODULE:-keel}" != keel ] || run_case "keelstat" watched
 	run_case "20 rounds of create and destroy" rounds
 	[ -n "${KEEL_FULL:-}" ] || return 0
 	run_case "pc, smp 4, reboot by triple fault" reboots pc 4 reboot=t

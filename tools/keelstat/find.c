@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * find.c - the VMs' and vCPUs' files of other processes
+ *
+ * By the names that /proc shows. Taking a copy of another's file wants what ptrace
+ * wants: the same user, or root.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "keelstat.h"
+
+#define LINK_VM		"anon_inode:kvm-vm"
+#define LINK_VCPU	"anon_inode:kvm-vcpu:%d"
+
+struct search {
+	bool timed;
+	unsigned int *denied;
+	struct source **end;
+};
+
+static int pidfd_open_(pid_t pid)
+{
+	return syscall(SYS_pidfd_open, pid, 0);
+}
+
+static int pidfd_getfd_(int pidfd, int fd)
+{
+	return syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+}
+
+static void start_times(struct source *s)
+{
+	void *p;
+
+	if (ioctl(s->fd, KEEL_STATS_TIMES))
+		return;
+	p = mmap(NULL, sizeof(*s->times), PROT_READ, MAP_SHARED, s->fd, 0);
+	if (p == MAP_FAILED)
+		return;
+	s->times = p;
+	s->times_before = malloc(sizeof(*s->times_before));
+	if (s->times_before)
+		memcpy(s->times_before, p, sizeof(*s->times_before));
+	else
+		s->times = NULL;
+}
+
+/* @theirs is the file of a VM (@vcpu is -1) or vCPU in process @pid. */
+static void add(struct search *q, pid_t pid, int pidfd, int theirs, int vcpu)
+{
+	int ours = pidfd_getfd_(pidfd, theirs), fd;
+	struct source *s;
+
+	if (ours < 0) {
+		*q->denied += errno == EPERM || errno == EACCES;
+		return;
+	}
+	/* kvm's are not for other processes. */
+	fd = ioctl(ours, KVM_GET_STATS_FD, NULL);
+	close(ours);
+	s = fd < 0 ? NULL : calloc(1, sizeof(*s));
+	if (!s) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	s->pid = pid;
+	s->vcpu = vcpu;
+	s->fd = fd;
+	if (q->timed && vcpu >= 0)
+		start_times(s);
+	*q->end = s;
+	q->end = &s->next;
+}
+
+static void look_at(struct search *q, pid_t pid, int pidfd, const char *dir, const char *name)
+{
+	char path[64], link[64];
+	int vcpu = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/%.16s", dir, name);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return;
+	link[n] = 0;
+	if (!strcmp(link, LINK_VM) || sscanf(link, LINK_VCPU, &vcpu) == 1)
+		add(q, pid, pidfd, atoi(name), vcpu);
+}
+
+static void search_process(struct search *q, pid_t pid)
+{
+	int pidfd = pidfd_open_(pid);
+	struct dirent *e;
+	char dir[32];
+	DIR *d;
+
+	if (pidfd < 0)
+		return;
+	snprintf(dir, sizeof(dir), "/proc/%d/fd", pid);
+	d = opendir(dir);
+	if (!d && errno == EACCES && pid != getpid())
+		++*q->denied;
+	while (d && (e = readdir(d)))
+		if (isdigit(e->d_name[0]))
+			look_at(q, pid, pidfd, dir, e->d_name);
+	if (d)
+		closedir(d);
+	close(pidfd);
+}
+
+struct source *find_sources(pid_t pid, bool timed, unsigned int *denied)
+{
+	struct source *first = NULL;
+	struct search q = { .timed = timed, .denied = denied, .end = &first };
+	struct dirent *e;
+	DIR *d;
+
+	*denied = 0;
+	if (pid) {
+		search_process(&q, pid);
+		return first;
+	}
+	d = opendir("/proc");
+	while (d && (e = readdir(d)))
+		if (isdigit(e->d_name[0]))
+			search_process(&q, atoi(e->d_name));
+	if (d)
+		closedir(d);
+	return first;
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * main.c - options and tables
+ */
+#include <err.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "keelstat.h"
+
+#define MAX_COUNTERS	256
+#define BAR		40
+
+static struct {
+	pid_t pid;
+	double seconds;
+	long rounds;		/* 0: for ever */
+	bool timed;
+	bool total;		/* since the VM's start, not per round */
+} opt = { .seconds = 1 };
+
+static void usage(FILE *f)
+{
+	fputs("usage: keelstat [-p PID] [-d SECONDS] [-n ROUNDS] [-t] [-a]\n"
+	      "\n"
+	      "Counters of the VMs that run on keel, and of their vCPUs: per second, or with -a\n"
+	      "since they were made. -t: how long exits took, too, as histograms of CPU cycles\n"
+	      "until the guest ran again; userspace's time and HLT's wait are in it.\n"
+	      "Wants no more than access to the process: the same user, or root.\n", f);
+}
+
+static void parse_options(int argc, char **argv)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "p:d:n:tah")) != -1) {
+		switch (c) {
+		case 'p':
+			opt.pid = atoi(optarg);
+			break;
+		case 'd':
+			opt.seconds = atof(optarg);
+			break;
+		case 'n':
+			opt.rounds = atol(optarg);
+			break;
+		case 't':
+			opt.timed = true;
+			break;
+		case 'a':
+			opt.total = true;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(64);
+		}
+	}
+	if (optind != argc || opt.seconds <= 0 || opt.rounds < 0) {
+		usage(stderr);
+		exit(64);
+	}
+}
+
+struct row {
+	const char *name;
+	uint64_t value;
+	bool level;
+};
+
+static int by_value(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	if (x->level != y->level)
+		return x->level - y->level;
+	return (x->value < y->value) - (x->value > y->value);
+}
+
+static void print_source(const struct source *s)
+{
+	struct row rows[MAX_COUNTERS];
+	unsigned int i, n = 0;
+
+	for (i = 0; i < source_counters(s) && n < MAX_COUNTERS; i++) {
+		struct row r = { source_name(s, i), source_value(s, i), source_is_level(s, i) };
+
+		if (!r.level && !opt.total)
+			r.value = source_delta(s, i) / opt.seconds;
+		if (r.value)
+			rows[n++] = r;
+	}
+	qsort(rows, n, sizeof(rows[0]), by_value);
+	for (i = 0; i < n; i++)
+		printf("  %12llu %s%s\n", (unsigned long long)rows[i].value,
+		       opt.total || rows[i].level ? "" : "/s ", rows[i].name);
+}
+
+/* The names of the kinds are those of the counters that count them. */
+static const char *kind_name(const struct source *s, unsigned int kind)
+{
+	unsigned int i;
+
+	for (i = 0; i < source_counters(s); i++)
+		if (!strncmp(source_name(s, i), "exit_", 5) && !kind--)
+			return source_name(s, i) + 5;
+	return NULL;
+}
+
+static void print_times(struct source *s, const char *name, unsigned int kind)
+{
+	uint64_t now[KEEL_TIMES_BUCKETS], all = 0, most = 0;
+	unsigned int i;
+
+	for (i = 0; i < KEEL_TIMES_BUCKETS; i++) {
+		now[i] = s->times->count[kind][i] - s->times_before->count[kind][i];
+		s->times_before->count[kind][i] += now[i];
+		all += now[i];
+		most = now[i] > most ? now[i] : most;
+	}
+	if (!all)
+		return;
+	printf("    %s: %llu, cycles\n", name, (unsigned long long)all);
+	for (i = 0; i < KEEL_TIMES_BUCKETS; i++)
+		if (now[i])
+			printf("      >= 2^%-2u %10llu %.*s\n", i, (unsigned long long)now[i],
+			       (int)(1 + now[i] * (BAR - 1) / most),
+			       "########################################");
+}
+
+static void print_all_times(struct source *s)
+{
+	unsigned int kind;
+	const char *name;
+
+	for (kind = 0; kind < KEEL_TIMES_KINDS && (name = kind_name(s, kind)); kind++)
+		print_times(s, name, kind);
+}
+
+static bool show(struct source *s)
+{
+	if (!source_read(s))
+		return false;
+	if (s->vcpu < 0)
+		printf("VM of process %d\n", s->pid);
+	else
+		printf("vCPU %d of process %d\n", s->vcpu, s->pid);
+	print_source(s);
+	if (s->times)
+		print_all_times(s);
+	return true;
+}
+
+static void wait_round(void)
+{
+	struct timespec t = {
+		.tv_sec = opt.seconds,
+		.tv_nsec = (opt.seconds - (long)opt.seconds) * 1e9,
+	};
+
+	fflush(stdout);
+	nanosleep(&t, NULL);
+}
+
+/* Files keep a VM alive: one whose process has ended is let go. */
+static bool process_lives(const struct source *s)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d", s->pid);
+	return !access(path, F_OK);
+}
+
+int main(int argc, char **argv)
+{
+	struct source *all, *s;
+	unsigned int denied;
+	long round;
+
+	parse_options(argc, argv);
+	all = find_sources(opt.pid, opt.timed, &denied);
+	if (denied)
+		warnx("no access to %u files or processes of other users", denied);
+	if (!all)
+		errx(1, "no VM on keel is found%s", denied ? ": try as root" : "");
+	for (s = all; s; s = s->next)
+		source_read(s);
+	for (round = 0; !opt.rounds || round < opt.rounds; round++) {
+		if (!opt.total)
+			wait_round();
+		for (s = all; s; s = s->next) {
+			if (!process_lives(s))
+				return 0;
+			show(s);
+		}
+		if (opt.total)
+			break;
+		putchar('\n');
+	}
+	return 0;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * exit_times.c - how long exits take, counted while somebody looks
+ */
+#include <linux/jump_label.h>
+#include <linux/log2.h>
+#include <linux/timex.h>
+#include <linux/vmalloc.h>
+#include <keel/stats.h>
+#include <keel/vcpu.h>
+
+DEFINE_STATIC_KEY_FALSE(keel_times_on);
+
+int keel_times_start(struct keel_vcpu *vcpu)
+{
+	struct keel_exit_times *times;
+	struct keel_vm *vm = vcpu->vm;
+	int r = 0;
+
+	mutex_lock(&vm->lock);
+	if (!vcpu->times) {
+		times = __vmalloc(sizeof(*times), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+		if (!times)
+			r = -ENOMEM;
+		/* Zeroed, before the vCPU's thread finds it. */
+		smp_store_release(&vcpu->times, times);
+	}
+	mutex_unlock(&vm->lock);
+	if (!r)
+		static_branch_inc(&keel_times_on);
+	return r;
+}
+
+void keel_times_stop(void)
+{
+	static_branch_dec(&keel_times_on);
+}
+
+void keel_times_note_exit(struct keel_vcpu *vcpu, unsigned int kind)
+{
+	vcpu->times_kind = kind;
+	vcpu->times_since = get_cycles();
+}
+
+/* The first exit that is timed ends with the entry behind it; other CPUs' cycles may differ. */
+void keel_times_note_entry(struct keel_vcpu *vcpu)
+{
+	/* Pairs with the release in keel_times_start(). */
+	struct keel_exit_times *times = smp_load_acquire(&vcpu->times);
+	s64 cycles = get_cycles() - vcpu->times_since;
+	unsigned int bucket;
+
+	if (times && vcpu->times_since && cycles > 0) {
+		bucket = min_t(unsigned int, ilog2(cycles), KEEL_TIMES_BUCKETS - 1);
+		times->count[vcpu->times_kind][bucket]++;
+	}
+	vcpu->times_since = 0;
+}
