@@ -79,7 +79,8 @@ void lapic_timer_set_divide(struct lapic_timer *t, u32 tdcr, u64 now)
 	if (!t->armed)
 		return;
 	left = t->expires > now ? t->expires - now : 0;
-	t->expires = now + div_u64(left * divide, old);
+	/* The floor under a short period may have kept it back longer than it counts. */
+	t->expires = now + min(div_u64(left * divide, old), t->period);
 }
 
 void lapic_timer_start(struct lapic_timer *t, u32 initial, u64 now)

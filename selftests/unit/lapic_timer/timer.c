@@ -263,6 +263,20 @@ TEST(divide_change_keeps_the_count)
 	EXPECT_FALSE(t.armed);
 }
 
+/* The floor under a short period is no count: a coarser divider does not stretch it. */
+TEST(divide_change_of_a_clamped_period)
+{
+	struct lapic_timer t = make(PERIODIC, DIV_1);
+
+	lapic_timer_start(&t, 10, 1000);
+	EXPECT_EQ(t.expires, 1000 + LAPIC_TIMER_MIN_PERIOD);
+	lapic_timer_set_divide(&t, DIV_16, 1000);
+	EXPECT_EQ(t.expires, 1000 + LAPIC_TIMER_MIN_PERIOD);
+	lapic_timer_set_mode(&t, ONESHOT);
+	lapic_timer_set_divide(&t, DIV_2, 1000);
+	EXPECT_EQ(t.expires, 1000 + 20);
+}
+
 TEST(tsc_deadline)
 {
 	struct lapic_timer t = make(DEADLINE, DIV_1);
