@@ -690,6 +690,8 @@ int lapic_set_base(struct lapic *a, u64 base, bool host, struct lapic_effect *fx
 		lapic_enter_mode(a, from, to);
 	} else {
 		fx->what |= LAPIC_FX_OFF;
+		if (from == LAPIC_X2APIC)	/* off, its registers are an xAPIC's */
+			lapic_enter_mode(a, from, LAPIC_XAPIC);
 		if (!host)
 			lapic_clear(a);		/* the state is lost */
 	}

@@ -222,3 +222,23 @@ TEST(hostile_state)
 		EXPECT_EQ(r.a.isr_top, -1);
 	}
 }
+
+/* An APIC that is off has an xAPIC's registers: they survive a get and a set. */
+TEST(x2apic_switched_off_by_the_host)
+{
+	u8 s[0x400], again[0x400];
+	struct rig r;
+
+	rig_x2apic(&r, 0x45);
+	wrmsr_fx(&r, LAPIC_ICR, 0x1234567800004030);
+	EXPECT_EQ(lapic_set_base(&r.a, 0xfee00000, true, &r.fx), 0);
+	EXPECT_EQ(rd(&r, LAPIC_ID), 0x45000000);
+	EXPECT_EQ(rd(&r, LAPIC_LDR), 0);
+	EXPECT_EQ(rd(&r, LAPIC_ICR2), 0);
+	lapic_get_state(&r.a, s, true);
+	EXPECT_EQ(lapic_set_state(&r.a, s, true), 0);
+	lapic_get_state(&r.a, again, true);
+	EXPECT_MEMEQ(s, again, sizeof(s));
+	EXPECT_EQ(lapic_set_base(&r.a, 0xfee00800, true, &r.fx), 0);
+	EXPECT_EQ(rd(&r, LAPIC_LDR), 0);
+}
