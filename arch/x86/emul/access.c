@@ -219,8 +219,6 @@ static unsigned int access_operand_reg(const struct emul *e, enum emul_operand o
 		return e->i.reg;
 	case O_OPREG:
 		return (e->i.opcode & 7) | e->i.rex_b;
-	case O_CL:
-		return EMUL_RCX;
 	default:
 		return EMUL_RAX;
 	}
