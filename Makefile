@@ -65,6 +65,10 @@ check-full:	## the same, with the tests that take long
 	@tools/setup check
 	@exec tools/run-tests --full
 
+coverage:	## lines of the logic cores that unit tests and kept fuzz inputs reach
+	@tools/setup check
+	@exec selftests/fuzz/coverage
+
 programs: $(PROGRAMS:%=%.programs)	## the programs in tools/
 
 selftests: $(SUITES:%=%.programs)	## build the tests
@@ -101,5 +105,5 @@ endif
 %.clean:
 	$(MAKE) -s -C $* clean
 
-.PHONY: all modules modules_install run check check-full programs selftests \
+.PHONY: all modules modules_install run check check-full coverage programs selftests \
 	run-guest clean help headers module-for-run
