@@ -65,6 +65,7 @@ static void make_entry(struct fuzz *f, struct kvm_cpuid_entry2 *e)
 		0x80000000, 0x80000001, 0x80000008, 0xc0000000, 4, 0x20,
 	};
 	static const char *const words[] = { "AuthenticAMD", "GenuineIntel", KVM_SIGNATURE };
+	static const u32 widths[] = { 0, 48, 56, 57 };
 	u8 how = fuzz_u8(f);
 
 	fuzz_bytes(f, &e->eax, 4 * (how >> 6));
@@ -72,7 +73,7 @@ static void make_entry(struct fuzz *f, struct kvm_cpuid_entry2 *e)
 	e->index = how & 0x10 ? fuzz_u8(f) : 0;
 	e->flags = how & 0x10 ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0;
 	if (e->function == 0x80000008 && !(how & 0xc0))
-		e->eax = fuzz_u8(f) | (how & 0x10 ? 48 : fuzz_u8(f) % 64) << 8;
+		e->eax = fuzz_u8(f) | widths[fuzz_u8(f) % 4] << 8;
 	if (how & 0xc0 || e->function & 0x0fffffff)
 		return;
 	e->eax = fuzz_u8(f) | (e->function & 0xf0000000);
