@@ -38,6 +38,11 @@ struct shim_task {
 extern struct shim_task shim_task;
 #define current (&shim_task)
 
+/* ---- static calls: functions of the target's ---- */
+
+#define DECLARE_STATIC_CALL(name, func)	extern typeof(func) op_##name
+#define static_call(name)	op_##name
+
 /* ---- memory: the n-th allocation fails, counted by the target ---- */
 
 #define GFP_KERNEL		0
@@ -55,6 +60,7 @@ void *shim_alloc(size_t n, size_t size);
 void shim_free(const void *p);
 
 #define kzalloc(size, gfp)	shim_alloc(1, size)
+#define kcalloc(n, size, gfp)	shim_alloc(n, size)
 #define kvzalloc(size, gfp)	shim_alloc(1, size)
 #define kvcalloc(n, size, gfp)	shim_alloc(n, size)
 #define __vcalloc(n, size, gfp)	shim_alloc(n, size)
@@ -66,7 +72,40 @@ void shim_free(const void *p);
 #define PTR_ERR(p)	((long)(p))
 #define IS_ERR(p)	((unsigned long)(p) >= -4095UL)
 
-/* ---- user addresses: 47 bits ---- */
+/* ---- the CPU's facts, by the manuals; the numbers of MSRs are the kernel's own header ---- */
+
+#define APIC_BASE_MSR		0x800
+#define MCG_BANKCNT_MASK	0xff
+#define MCG_EXT_CNT_MASK	0xff0000
+#define MCG_CTL_P		BIT_ULL(8)
+#define MCG_SER_P		BIT_ULL(24)
+#define MCG_STATUS_MCIP		BIT_ULL(2)
+#define MCI_STATUS_VAL		BIT_ULL(63)
+#define MCI_STATUS_OVER		BIT_ULL(62)
+#define MCI_STATUS_UC		BIT_ULL(61)
+
+enum { X86_TRAP_NMI = 2, X86_TRAP_BP = 3, X86_TRAP_OF = 4, X86_TRAP_MC = 18 };
+enum { X86_FEATURE_ARCH_CAPABILITIES, X86_FEATURE_LFENCE_RDTSC };
+
+#define boot_cpu_has(feature)	true
+#define rdmsrl_safe(msr, p)	(*(p) = ~0ULL, 0)
+#define indirect_branch_prediction_barrier() do { } while (0)
+#define pr_err(...)		do { } while (0)
+#define pr_debug_ratelimited(...) do { } while (0)
+
+/* ---- user memory: the target's, all there; and addresses of 47 bits ---- */
+
+#define copy_from_user(to, from, n)	(memcpy(to, from, n), 0)
+#define copy_to_user(to, from, n)	(memcpy(to, from, n), 0)
+#define get_user(x, p)			((x) = *(p), 0)
+#define put_user(x, p)			(*(p) = (x), 0)
+
+static inline void *memdup_user(const void *from, size_t n)
+{
+	void *p = shim_alloc(1, n ?: 1);
+
+	return p ? memcpy(p, from, n) : ERR_PTR(-ENOMEM);
+}
 
 #define untagged_addr(a)	(a)
 
