@@ -166,8 +166,14 @@ enum emul_result exec_mov_from_sreg(struct emul *e)
 	return emul_put(e, O_RM, e->c->seg[array_index_nospec(seg, EMUL_NR_SEGS)].sel);
 }
 
+/*
+ * The CPU has asked for UMIP before it exits; but another thread may have written this
+ * instruction since, over the one that did.
+ */
 enum emul_result exec_smsw(struct emul *e)
 {
+	if ((e->c->cr4 & X86_CR4_UMIP) && e->c->cpl)
+		return emul_fault(e->c, EMUL_GP);
 	if (e->i.mod != 3)
 		e->i.opsize = 2;
 	return emul_put(e, O_RM, e->c->cr0);

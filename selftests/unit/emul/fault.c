@@ -97,6 +97,29 @@ TEST(unhandled)
 	}
 }
 
+/* SMSW in ring 3 under CR4.UMIP, of a register and of memory. */
+TEST(umip)
+{
+	START(LONG, "\x0f\x01\xe0");
+	m.c.cr4 |= X86_CR4_UMIP;
+	m.c.cpl = 3;
+	EXPECT_FAULT(13);
+	EXPECT_EQ(m.c.fault.error, 0);
+	m.c.cpl = 0;
+	EXPECT_EQ(emul_step(&m.c), EMUL_DONE);
+
+	START(PROT32, "\x0f\x01\x26");
+	m.c.cr4 |= X86_CR4_UMIP;
+	m.c.cpl = 3;
+	m.c.gpr[RSI] = 0x2000;
+	poke(0x2000, 0xaaaa, 2);
+	EXPECT_FAULT(13);
+	EXPECT_EQ(peek(0x2000, 2), 0xaaaa);
+	EXPECT_EQ(m.nr, 0);
+	m.c.cr4 &= ~X86_CR4_UMIP;
+	EXPECT_EQ(emul_step(&m.c), EMUL_DONE);
+}
+
 TEST(segments)
 {
 	/* the limit is the last byte; one past it is #GP, through SS #SS */
