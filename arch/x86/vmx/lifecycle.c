@@ -227,7 +227,9 @@ static void vmx_fetch_regs(struct keel_vcpu *vcpu)
 		vmx->host_cr4 = 0;
 		return;
 	}
-	vmx->args.launched = true;
+	/* An entry that was refused for the guest's state has launched nothing. */
+	if (!(vmx->exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
+		vmx->args.launched = true;
 	vmx->rflags_valid = false;
 	vcpu->arch.avail = ~VMX_UNREAD;
 	if (vmx->ctl[VMX_CPU] & CPU_BASED_TPR_SHADOW)
