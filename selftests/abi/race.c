@@ -3,6 +3,7 @@
  * race.c - ioctls against ioctls, and against a running vCPU
  */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -555,4 +556,146 @@ TEST(vcpu_changes_threads)
 		pthread_join(t, NULL);
 		EXPECT_EQ(c.run->io.port, i & 1 ? 0x60 : 0x50);
 	}
+}
+
+/* ---- all ioctls of one vCPU while it runs ---- */
+
+/* Each waits for KVM_RUN to end, or says that it came at a bad time; the state is its own. */
+static void move_state(void)
+{
+	struct kvm_vcpu_events ev;
+	struct kvm_lapic_state apic;
+	struct kvm_mp_state mp;
+	struct kvm_sregs s;
+	uint64_t val;
+
+	EXPECT_OK(ioctl(c.fd, KVM_GET_VCPU_EVENTS, &ev));
+	EXPECT_OK(ioctl(c.fd, KVM_SET_VCPU_EVENTS, &ev));
+	EXPECT_OK(ioctl(c.fd, KVM_GET_LAPIC, &apic));
+	EXPECT_OK(ioctl(c.fd, KVM_SET_LAPIC, &apic));
+	EXPECT_OK(ioctl(c.fd, KVM_GET_MP_STATE, &mp));
+	EXPECT_OK(ioctl(c.fd, KVM_SET_MP_STATE, &mp));
+	EXPECT_OK(ioctl(c.fd, KVM_GET_SREGS, &s));
+	EXPECT_OK(ioctl(c.fd, KVM_SET_SREGS, &s));
+	EXPECT_EQ(get_msr(&c, 0x1b, &val), 1);
+	EXPECT_EQ(set_msr(&c, 0x1b, val), 1);
+}
+
+TEST(state_set_while_running)
+{
+	make_guest(&vm, &c, VM_IRQCHIP, out_for_ever, out_for_ever_end);
+	for_a_while(run_out, move_state);
+	EXPECT_GT(exits, 10);
+}
+
+static struct kvm_cpuid2 *table;
+
+static void set_cpuid(void)
+{
+	int r = ioctl(c.fd, KVM_SET_CPUID2, table);
+
+	EXPECT_TRUE(!r || errno == EINVAL);	/* EINVAL: it has run with another one */
+}
+
+GUEST(16, cpuid_for_ever, "1: mov $1, %eax\ncpuid\nout %al, $0x50\njmp 1b\n");
+
+TEST(cpuid_set_while_running)
+{
+	make_guest(&vm, &c, VM_IRQCHIP, cpuid_for_ever, cpuid_for_ever_end);
+	table = supported_cpuid();
+	for_a_while(run_out, set_cpuid);
+	EXPECT_GT(exits, 10);
+}
+
+/* ---- the chips, while others use what there may be of them ---- */
+
+static volatile int vm_fd;
+
+/* Whatever comes back is an answer of before or of after. */
+static void use_chips(void)
+{
+	struct {
+		struct kvm_irq_routing h;
+		struct kvm_irq_routing_entry e;
+	} t = { .h.nr = 1, .e = { .gsi = 4, .type = KVM_IRQ_ROUTING_MSI,
+				  .u.msi = { .address_lo = 0xfee00000, .data = 0x40 } } };
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+	struct kvm_irq_level line = { .irq = 4, .level = 1 };
+	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = 0x40 };
+	struct kvm_irqfd f = { .fd = eventfd(0, EFD_NONBLOCK), .gsi = 4 };
+	struct kvm_pit_state2 pit;
+	int fd = vm_fd;
+
+	ioctl(fd, KVM_IRQ_LINE, &line);
+	ioctl(fd, KVM_GET_IRQCHIP, &chip);
+	ioctl(fd, KVM_SET_IRQCHIP, &chip);
+	ioctl(fd, KVM_GET_PIT2, &pit);
+	ioctl(fd, KVM_SET_GSI_ROUTING, &t);
+	ioctl(fd, KVM_SIGNAL_MSI, &msi);
+	ioctl(fd, KVM_IRQFD, &f);
+	close(f.fd);
+}
+
+static unsigned long made;
+
+static void make_chips(void)
+{
+	struct kvm_pit_config pit = { 0 };
+	int fd = ioctl(dev, KVM_CREATE_VM, 0), cpu;
+
+	ASSERT_OK(fd);
+	vm_fd = fd;
+	EXPECT_OK(ioctl(fd, KVM_CREATE_IRQCHIP, 0));
+	EXPECT_OK(ioctl(fd, KVM_CREATE_PIT2, &pit));
+	cpu = ioctl(fd, KVM_CREATE_VCPU, 0);
+	EXPECT_OK(cpu);
+	close(cpu);
+	vm_fd = -1;
+	close(fd);
+	made++;
+}
+
+TEST(chips_created_and_used)
+{
+	vm_fd = -1;
+	for_a_while(make_chips, use_chips);
+	EXPECT_GT(made, 2);
+}
+
+/* ---- the end of a VM against the ends of what it uses ---- */
+
+static volatile int dying;
+
+static void hang_up(void)
+{
+	int fd = __atomic_exchange_n(&dying, -1, __ATOMIC_SEQ_CST);
+	uint64_t one = 1;
+
+	if (fd < 0)
+		return;
+	EXPECT_EQ(write(fd, &one, 8), 8);
+	close(fd);
+}
+
+/* VM, eventfd and memory go at the same time, in any order. */
+static void vm_with_irqfd(void)
+{
+	struct kvm_irqfd f = { .fd = eventfd(0, EFD_NONBLOCK), .gsi = 4 };
+	struct vm v;
+
+	make_vm(&v, VM_IRQCHIP);
+	EXPECT_OK(ioctl(v.fd, KVM_IRQFD, &f));
+	dying = f.fd;
+	close(v.fd);
+	munmap(v.mem, MEM_SIZE);
+	while (dying >= 0 && !stop)
+		sched_yield();
+	made++;
+}
+
+TEST(vm_and_eventfd_end)
+{
+	dying = -1;
+	for_a_while(vm_with_irqfd, hang_up);
+	EXPECT_GT(made, 2);
 }
