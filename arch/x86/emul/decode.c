@@ -152,10 +152,8 @@ static void decode_vex_start(struct emul_insn *i, enum emul_vex kind)
 /* The byte W.vvvv.L.pp that all but EVEX share in full. */
 static void decode_vex_last(struct emul_insn *i, u8 p)
 {
-	bool wide = i->mode == EMUL_LONG;
-
-	i->rex_w = wide && (p & 0x80);
-	i->vex_reg = (~p >> 3) & (wide ? 15 : 7);
+	i->rex_w = i->mode == EMUL_LONG && (p & 0x80);
+	i->vex_reg = (~p >> 3) & 15;
 	i->vex_l = p & 4;
 	i->pp = p & 3;
 }

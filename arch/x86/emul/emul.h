@@ -97,7 +97,7 @@ struct emul_insn {
 	bool rex_w;
 	u8 rex_r, rex_x, rex_b;	/* 0 or 8 */
 	u8 vex;			/* enum emul_vex */
-	u8 vex_reg;		/* VEX.vvvv, true sense; 0 also if unused */
+	u8 vex_reg;		/* VEX.vvvv, true sense, all four bits; 0 also if unused */
 	bool vex_l;
 	bool bad_prefix;	/* VEX after 66, F2, F3, LOCK or REX */
 
@@ -241,6 +241,7 @@ enum emul_result exec_mov(struct emul *e);
 enum emul_result exec_movx(struct emul *e);
 enum emul_result exec_movsxd(struct emul *e);
 enum emul_result exec_movbe(struct emul *e);
+enum emul_result exec_movnti(struct emul *e);
 enum emul_result exec_bswap(struct emul *e);
 enum emul_result exec_lea(struct emul *e);
 enum emul_result exec_xlat(struct emul *e);

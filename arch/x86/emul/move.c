@@ -67,6 +67,13 @@ enum emul_result exec_movbe(struct emul *e)
 	return emul_put(e, e->i.op->dst, move_swap(val, e->i.opsize));
 }
 
+/* A doubleword, or with REX.W a quadword: no operand size makes it a word. */
+enum emul_result exec_movnti(struct emul *e)
+{
+	e->i.opsize = e->i.rex_w ? 8 : 4;
+	return emul_put(e, O_RM, emul_reg(e, e->i.reg, e->i.opsize));
+}
+
 /* Of a word it is undefined; CPUs clear it. */
 enum emul_result exec_bswap(struct emul *e)
 {

@@ -292,7 +292,7 @@ static const struct emul_opcode map_0f[256] = {
 	[0xbf] = ROW(movx, F_MODRM, .sub = 2),
 	[0xc0 ... 0xc1] = ROW(xadd, F_MODRM | F_WBIT | F_LOCK),
 	[0xc2] = UNHANDLED(F_MODRM | IMM_UB),
-	[0xc3] = ROW(mov, F_MODRM | F_MEM | F_NOPFX, DS(RM, REG)),
+	[0xc3] = ROW(movnti, F_MODRM | F_MEM | F_NOPFX),
 	[0xc4 ... 0xc6] = UNHANDLED(F_MODRM | IMM_UB),
 	[0xc7] = GROUP(group_9, 0),
 	[0xc8 ... 0xcf] = ROW(bswap, 0),

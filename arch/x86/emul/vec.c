@@ -102,6 +102,17 @@ static bool vec_legal(const struct emul *e, const struct vec_form *f)
 	return !e->i.vex_reg || vec_merges(e, f);
 }
 
+/*
+ * The register that a form merges with. An unused field must be all ones in any mode,
+ * but outside long mode the topmost bit of a used one is ignored.
+ */
+static unsigned int vec_merged(const struct emul *e, unsigned int otherwise)
+{
+	if (!e->i.vex)
+		return otherwise;
+	return e->i.vex_reg & (e->i.mode == EMUL_LONG ? 15 : 7);
+}
+
 static void vec_get(struct emul *e, unsigned int nr, u8 *buf, unsigned int len)
 {
 	e->c->ops->vec_read(e->c, nr, buf, len);
@@ -148,7 +159,7 @@ static enum emul_result vec_merge(struct emul *e, unsigned int to, unsigned int 
 {
 	u8 src[16], buf[16];
 
-	vec_get(e, e->i.vex ? e->i.vex_reg : to, buf, 16);
+	vec_get(e, vec_merged(e, to), buf, 16);
 	vec_get(e, from, src, 16);
 	memcpy(buf, src, len);
 	vec_put(e, to, buf, 16);
@@ -215,7 +226,7 @@ static enum emul_result vec_half(struct emul *e, const struct vec_form *f)
 
 	if (f->store)
 		return vec_store_part(e, at, 8);
-	vec_get(e, e->i.vex ? e->i.vex_reg : e->i.reg, buf, 16);
+	vec_get(e, vec_merged(e, e->i.reg), buf, 16);
 	if (e->i.mod == 3) {
 		vec_get(e, e->i.rm, src, 16);
 		memcpy(buf + at, src + (8 - at), 8);

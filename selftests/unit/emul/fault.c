@@ -330,6 +330,12 @@ TEST(vector_state)
 	EXPECT_FAULT(6);
 	START(LONG, "\xc5\xf0\x10\x06");	/* vvvv in use */
 	EXPECT_FAULT(6);
+	START(PROT32, "\xc4\xe1\x38\x10\x06");	/* its topmost bit only, which is no register's */
+	EXPECT_FAULT(6);
+	START(PROT32, "\xc4\xe1\x32\x10\xc2");	/* vmovss xmm0, xmm1, xmm2: there it is ignored */
+	m.ymm[1][4] = 0x77;
+	EXPECT_EQ(emul_step(&m.c), EMUL_DONE);
+	EXPECT_EQ(m.ymm[0][4], 0x77);
 
 	/* VEX.128 clears the upper half, the legacy form leaves it */
 	machine_start(EMUL_LONG, avx, 4);

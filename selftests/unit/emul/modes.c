@@ -51,6 +51,10 @@ static const struct row rows[] = {
 	ROW(P32, "\x88\x26", { 0xab00 }, { 0xab00, .mem = 0xab }),
 	/* with REX the same register is SPL */
 	ROW(LONG, "\x40\x88\x26", { 0xab00 }, { 0xab00, .mem = 0x00 }),
+	/* movnti [rsi], eax: a doubleword in code of 16 bits too */
+	ROW(REAL, "\x0f\xc3\x04", { 0x12345678 }, { 0x12345678, .mem = 0x12345678 }),
+	ROW(P16, "\x0f\xc3\x04", { 0x12345678 }, { 0x12345678, .mem = 0x12345678 }),
+	ROW(P32, "\x0f\xc3\x06", { 0x12345678 }, { 0x12345678, .mem = 0x12345678 }),
 	/* smsw [rsi]: a word */
 	ROW(LONG, "\x48\x0f\x01\x26", { .mem = 0xaaaaaaaa }, { .mem = 0xaaaa0001 }),
 	ROW(REAL, "\x0f\x01\x24", { .mem = 0xaaaa }, { .mem = 0 }),
