@@ -26,7 +26,7 @@ struct rule {
 /* "AND—Logical AND", "OR—Logical Inclusive OR", "XOR—Logical Exclusive OR" */
 static u64 flags_alu(const struct test_case *t, bool *result)
 {
-	switch (t->slot->row->sub) {
+	switch (t->i.op->sub) {
 	case ALU_AND:
 	case ALU_OR:
 	case ALU_XOR:
@@ -40,7 +40,7 @@ static unsigned int flags_count(const struct test_case *t)
 {
 	unsigned int count;
 
-	switch (t->slot->row->src) {
+	switch (t->i.op->src) {
 	case O_ONE:
 		count = 1;
 		break;
@@ -119,6 +119,7 @@ static const struct rule rules[] = {
 	NONE(movx, "MOVSX/MOVSXD—Move With Sign-Extension; MOVZX—Move With Zero-Extend"),
 	NONE(movsxd, "MOVSX/MOVSXD—Move With Sign-Extension"),
 	NONE(movbe, "MOVBE—Move Data After Swapping Bytes"),
+	NONE(movnti, "MOVNTI—Store Doubleword Using Non-Temporal Hint"),
 	ASK(bswap, "BSWAP—Byte Swap"),
 	NONE(lea, "LEA—Load Effective Address"),
 	NONE(xlat, "XLAT/XLATB—Table Look-up Translation"),
@@ -160,24 +161,24 @@ static const struct rule rules[] = {
 	NONE(vec_move, "MOVUPS and the other moves of XMM and YMM registers"),
 };
 
-static const struct rule *flags_rule(const struct slot *s)
+static const struct rule *flags_rule(const struct emul_opcode *op)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(rules); i++)
-		if (rules[i].exec == s->row->exec)
+		if (rules[i].exec == op->exec)
 			return &rules[i];
 	return NULL;
 }
 
 bool flags_known(const struct slot *s)
 {
-	return flags_rule(s);
+	return flags_rule(s->row);
 }
 
 u64 flags_undefined(const struct test_case *t, bool *result)
 {
-	const struct rule *r = flags_rule(t->slot);
+	const struct rule *r = flags_rule(t->i.op);
 
 	*result = false;
 	if (!r)

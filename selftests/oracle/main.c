@@ -10,7 +10,6 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
-#undef F_LOCK		/* lockf() is not used; the emulator has a flag of that name */
 #include "oracle.h"
 
 #define ENOUGH	20	/* cases of a slot that ended without an exception */
@@ -19,11 +18,11 @@ struct oracle {
 	const char *name;
 	void (*run)(struct run *r);
 	unsigned long brief, full;	/* cases in a mode */
-	bool executes;
 };
 
 static const struct oracle oracles[] = {
-	{ "native", native_run, 300000, 1500000, true },
+	{ "native", native_run, 300000, 1500000 },
+	{ "unicorn", unicorn_run, 60000, 500000 },
 };
 
 static const enum emul_mode modes[] = { EMUL_LONG, EMUL_PROT32, EMUL_PROT16, EMUL_REAL };

@@ -17,7 +17,6 @@
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
-#undef F_LOCK		/* lockf() is not used; the emulator has a flag of that name */
 #include "oracle.h"
 
 #define CODE		0x20000000UL
@@ -306,7 +305,7 @@ static bool native_safe(const struct test_case *t, const struct outcome *o)
 static void native_execute(const struct test_case *t)
 {
 	u64 at = t->place->at.cs_base + t->rip - CODE;
-	unsigned int len = t->decoded == EMUL_DONE ? t->i.pos : 15;
+	unsigned int len = t->decoded == EMUL_DONE ? t->i.pos : 15, i;
 
 	memcpy((void *)DATA, t->mem, DATA_SIZE);
 	memcpy(native_code + at, t->insn, len);
@@ -317,6 +316,9 @@ static void native_execute(const struct test_case *t)
 	native_cpu.rflags = t->rflags;
 	native_inside = true;
 	native_enter(STACK + PAGE_SIZE - 64);
+	/* The kernel leaves its own upper halves where 32-bit code does not see them. */
+	for (i = 0; i < 16 && t->place->mode != EMUL_LONG; i++)
+		native_got.gpr[i] = (u32)native_got.gpr[i];
 	memset(native_code + at, INT3, len);
 	memcpy(native_got.mem, (void *)DATA, DATA_SIZE);
 }

@@ -11,6 +11,7 @@
 #ifndef ORACLE_H
 #define ORACLE_H
 
+#undef F_LOCK	/* of <unistd.h>, for lockf(): the emulator has a flag of that name */
 #include "../../arch/x86/emul/emul.h"
 
 #define PAGE_SIZE	0x1000U
@@ -21,6 +22,7 @@
 #define INT3		0xcc
 #define NO_VECTOR	(-1)
 #define VECTOR_PF	14
+#define SOME_VECTOR	(-2)	/* an exception, but the oracle does not say which */
 #define NR_MODES	(EMUL_LONG + 1)
 #define MAX_ITERATIONS	0x4000	/* of REP: no loop of a case is that long */
 
@@ -98,6 +100,7 @@ struct outcome {
 	u64 gpr[16], rip, rflags;
 	u8 ymm[16][32];
 	u8 mem[DATA_SIZE];
+	u16 sel[EMUL_NR_SEGS];	/* in real mode, where they can be loaded */
 	struct port_access port[MAX_PORTS];
 	unsigned int ports;
 	bool stray;		/* touched what is neither code nor data nor near them */

@@ -220,6 +220,7 @@ void place_init(struct place *p, enum emul_mode mode, const struct layout *at)
 static void world_outcome(enum emul_result r)
 {
 	struct outcome *o = w.o;
+	unsigned int i;
 
 	o->vector = r == EMUL_FAULT ? w.c.fault.vector : NO_VECTOR;
 	o->has_error = w.c.fault.has_error;
@@ -228,6 +229,8 @@ static void world_outcome(enum emul_result r)
 	o->rip = w.c.rip;
 	o->rflags = w.c.rflags;
 	memcpy(o->gpr, w.c.gpr, sizeof(o->gpr));
+	for (i = 0; i < EMUL_NR_SEGS; i++)
+		o->sel[i] = w.c.mode == EMUL_REAL ? w.c.seg[i].sel : 0;
 }
 
 enum emul_result world_run(const struct test_case *t, struct outcome *o)
