@@ -118,6 +118,17 @@ static bool accumulator_cleared(const struct difference *d)
 	       d->want == (u32)d->is;
 }
 
+static bool mov_with_rex_r(const struct difference *d)
+{
+	return is(d->t, exec_mov) && d->t->slot->reg == 0 && d->t->i.rex_r &&
+	       d->oracle->vector == SOME_VECTOR;
+}
+
+static bool shrd_beside_rip(const struct difference *d)
+{
+	return is(d->t, exec_shiftd) && d->t->i.base == EMUL_RIP_REG && d->t->i.imm;
+}
+
 static bool smsw_upper_half(const struct difference *d)
 {
 	return is(d->t, exec_smsw) && d->t->i.mod == 3 && !((d->is ^ d->want) & 0xffff);
@@ -156,6 +167,10 @@ static const struct allowance allowances[] = {
 	  "QEMU 5 does not know the register forms of 0F 18, nor CLFLUSHOPT and CLWB" },
 	{ AT_UNICORN, accumulator_cleared, "SDM 2, CMPXCHG—Compare and Exchange, Operation",
 	  "QEMU 5 clears the upper half of RAX after a 32-bit CMPXCHG that exchanges" },
+	{ AT_UNICORN, mov_with_rex_r, "SDM 2, REX.R in an opcode extension field",
+	  "QEMU 5 refuses C6 /0 and C7 /0 with REX.R, which means nothing there" },
+	{ AT_UNICORN, shrd_beside_rip, "SDM 2, RIP-Relative Addressing",
+	  "QEMU 5 forgets the immediate of SHRD behind an operand relative to RIP" },
 	{ AT_UNICORN, smsw_upper_half, "SDM 2, SMSW—Store Machine Status Word",
 	  "the upper half of a 32-bit register is undefined" },
 	{ }

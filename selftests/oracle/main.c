@@ -23,6 +23,7 @@ struct oracle {
 static const struct oracle oracles[] = {
 	{ "native", native_run, 300000, 1500000 },
 	{ "unicorn", unicorn_run, 60000, 500000 },
+	{ "zydis", zydis_run, 500000, 2000000 },
 };
 
 static const enum emul_mode modes[] = { EMUL_LONG, EMUL_PROT32, EMUL_PROT16, EMUL_REAL };

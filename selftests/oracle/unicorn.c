@@ -8,7 +8,7 @@
 #include <unicorn/unicorn.h>
 #include "oracle.h"
 
-#define GDT		0x40000U
+#define GDT		0x37650000U	/* where no edge value leads */
 #define LOW_CODE	0x10000U	/* below 1 MiB, for real mode */
 #define LOW_DATA	0x28000U
 #define HIGH_CODE	0x20000000U
