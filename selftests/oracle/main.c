@@ -4,6 +4,8 @@
  *
  *	oracle [NAME...]	native, unicorn, zydis; all without a name
  *
+ *	oracle --cases FILE N	cases for the program in a guest (export.c)
+ *
  * SEED=n repeats a run, CASES=n is the number for each oracle and mode.
  */
 #define _GNU_SOURCE
@@ -141,6 +143,8 @@ int main(int argc, char **argv)
 		n += wanted(oracles[i].name, argc, argv);
 	gen_seed = number("SEED", time(NULL) * 1000003UL + getpid());
 	allow_init();
+	if (argc == 4 && !strcmp(argv[1], "--cases"))
+		return slots_init() ? export_cases(argv[2], strtoul(argv[3], NULL, 0)) : 1;
 	printf("TAP version 13\n1..%u\n# SEED=%llu\n", n + (argc < 2), gen_seed);
 	bad += finish(slots_init(), ++nr, "every opcode of the tables has its rules");
 	printf("# %u opcodes, %lu combinations in long mode\n", nr_slots,

@@ -167,6 +167,9 @@ void native_run(struct run *r);
 void unicorn_run(struct run *r);
 void zydis_run(struct run *r);
 
+/* Cases for the guest program, into a file. */
+int export_cases(const char *file, unsigned long nr);
+
 void *shared_memory(size_t size);
 void comment(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -135,10 +135,10 @@ static void zydis_memory(struct zydis *z, const ZydisDecodedOperand *o)
 	z->operands++;
 	if (!generic)
 		zydis_differs(z, "segment", i->seg, o->mem.segment - ZYDIS_REGISTER_ES);
-	if (!zydis_r13(z, o) &&
-	    zydis_differs(z, "base", i->base, zydis_reg(o->mem.base)))
+	if (zydis_r13(z, o))
 		return;
-	if (zydis_differs(z, "index", i->index, zydis_reg(o->mem.index)))
+	if (zydis_differs(z, "base", i->base, zydis_reg(o->mem.base)) ||
+	    zydis_differs(z, "index", i->index, zydis_reg(o->mem.index)))
 		return;
 	if (i->index != EMUL_NO_REG && i->adsize != 2)
 		zydis_differs(z, "scale", 1 << i->scale, o->mem.scale);
