@@ -4,6 +4,8 @@
  */
 #include "oracle.h"
 
+#define CACHE_LINE	64
+
 struct allowance {
 	unsigned int who;
 	bool (*match)(const struct difference *d);
@@ -114,8 +116,7 @@ static bool hints_that_are_not(const struct difference *d)
 
 static bool accumulator_cleared(const struct difference *d)
 {
-	return is(d->t, exec_cmpxchg) && d->t->i.opsize == 4 && !strcmp(d->what, "rax") &&
-	       d->want == (u32)d->is;
+	return is(d->t, exec_cmpxchg) && d->t->i.opsize == 4 && d->want == (u32)d->is;
 }
 
 static bool mov_with_rex_r(const struct difference *d)
@@ -127,6 +128,17 @@ static bool mov_with_rex_r(const struct difference *d)
 static bool shrd_beside_rip(const struct difference *d)
 {
 	return is(d->t, exec_shiftd) && d->t->i.base == EMUL_RIP_REG && d->t->i.imm;
+}
+
+static bool undefined_but_read(const struct difference *d)
+{
+	return d->emul->vector == EMUL_UD && d->oracle->vector == VECTOR_PF;
+}
+
+static bool not_written_back(const struct difference *d)
+{
+	return is(d->t, exec_cmpxchg8b) && d->emul->vector == VECTOR_PF &&
+	       d->oracle->vector == NO_VECTOR;
 }
 
 static bool smsw_upper_half(const struct difference *d)
@@ -166,11 +178,15 @@ static const struct allowance allowances[] = {
 	{ AT_UNICORN, hints_that_are_not, "SDM 2, PREFETCHh, NOP, CLFLUSHOPT, CLWB",
 	  "QEMU 5 does not know the register forms of 0F 18, nor CLFLUSHOPT and CLWB" },
 	{ AT_UNICORN, accumulator_cleared, "SDM 2, CMPXCHG—Compare and Exchange, Operation",
-	  "QEMU 5 clears the upper half of RAX after a 32-bit CMPXCHG that exchanges" },
+	  "QEMU 5 clears upper halves that a 32-bit CMPXCHG does not write" },
 	{ AT_UNICORN, mov_with_rex_r, "SDM 2, REX.R in an opcode extension field",
 	  "QEMU 5 refuses C6 /0 and C7 /0 with REX.R, which means nothing there" },
 	{ AT_UNICORN, shrd_beside_rip, "SDM 2, RIP-Relative Addressing",
 	  "QEMU 5 forgets the immediate of SHRD behind an operand relative to RIP" },
+	{ AT_UNICORN, undefined_but_read, "SDM 3, Priority Among Simultaneous Exceptions",
+	  "QEMU 5 reads the operand of FF /7 before it refuses it" },
+	{ AT_UNICORN, not_written_back, "SDM 2, CMPXCHG8B/CMPXCHG16B—Compare and Exchange Bytes",
+	  "QEMU 5 does not write memory after a comparison that failed" },
 	{ AT_UNICORN, smsw_upper_half, "SDM 2, SMSW—Store Machine Status Word",
 	  "the upper half of a 32-bit register is undefined" },
 	{ }
@@ -183,15 +199,20 @@ static bool case_smsw(const struct test_case *t)
 	return is(t, exec_smsw);
 }
 
+static bool case_split_lock(const struct test_case *t)
+{
+	return t->place->split_locks_cost && t->decoded == EMUL_DONE &&
+	       locked_across(t, CACHE_LINE);
+}
+
 static bool case_vex(const struct test_case *t)
 {
 	return t->i.vex;
 }
 
-/* A fault of LMSW or of POPF's flags would change the engine for the cases that follow. */
 static bool case_lmsw(const struct test_case *t)
 {
-	return is(t, exec_lmsw);
+	return is(t, exec_lmsw) && t->place->mode == EMUL_REAL;
 }
 
 static bool case_bad_lock(const struct test_case *t)
@@ -242,6 +263,12 @@ static bool case_two_segments(const struct test_case *t)
 	return t->place->mode == EMUL_LONG && is_segment(t->insn[0]) && is_segment(t->insn[1]);
 }
 
+static bool case_narrow_branch(const struct test_case *t)
+{
+	return t->place->mode == EMUL_LONG && t->i.flags & F_NEAR && t->i.has_modrm &&
+	       t->i.opsize == 2;
+}
+
 static bool case_two_mandatory(const struct test_case *t)
 {
 	bool f2 = memchr(t->insn, 0xf2, 2), f3 = memchr(t->insn, 0xf3, 2);
@@ -257,13 +284,15 @@ static bool case_real_sse(const struct test_case *t)
 static const struct exclusion exclusions[] = {
 	{ AT_UNICORN, case_lost_rex, "QEMU 5 keeps a REX that is followed by another prefix" },
 	{ AT_UNICORN, case_two_segments, "QEMU 5 lets 3E take FS or GS away in 64-bit mode" },
+	{ AT_UNICORN, case_narrow_branch, "QEMU 5 ignores 66 before FF /2 and /4, not before others" },
 	{ AT_UNICORN, case_two_mandatory, "QEMU 5 takes the first of F2, F3 and 66" },
 	{ AT_UNICORN, case_real_sse, "no way to set CR4.OSFXSR in real mode" },
 	{ AT_UNICORN, case_movbe, "its CPU has no MOVBE" },
 	{ AT_UNICORN, case_lahf, "its CPU has no LAHF and SAHF in 64-bit mode" },
 	{ AT_UNICORN, case_bad_lock, "LOCK where it is undefined aborts or is overlooked" },
 	{ AT_UNICORN, case_vex, "no AVX: it takes VEX for a prefix of nothing" },
-	{ AT_UNICORN, case_lmsw, "LMSW would change the mode of the cases that follow" },
+	{ AT_UNICORN, case_lmsw, "LMSW may leave real mode, and there is no way back" },
+	{ AT_NATIVE, case_split_lock, "Linux punishes split locks where the CPU detects them" },
 	{ AT_NATIVE, case_smsw, "Linux answers SMSW itself where the CPU has UMIP" },
 };
 

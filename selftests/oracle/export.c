@@ -60,21 +60,6 @@ static bool export_wanted(const struct test_case *t)
 	return !result;
 }
 
-/* By how the emulator's own reference goes; a locked access is of opsize, or a pair's. */
-static bool export_lock_across(const struct test_case *t)
-{
-	unsigned int size = t->i.op->exec == exec_cmpxchg8b ? 16 : t->i.opsize;
-	bool locked = t->i.lock || t->i.op->exec == exec_xchg;
-	struct emul e = { .i = t->i, .rip = t->rip + t->i.pos };
-	u64 off;
-
-	if (!locked)
-		return false;
-	memcpy(e.gpr, t->gpr, sizeof(e.gpr));
-	off = emul_ea(&e) & (PAGE_SIZE - 1);
-	return off + size > PAGE_SIZE || t->i.op->exec == exec_bt;
-}
-
 static void export_case(struct guest_case *g, const struct test_case *t)
 {
 	bool result;
@@ -84,7 +69,7 @@ static void export_case(struct guest_case *g, const struct test_case *t)
 		.undefined = flags_undefined(t, &result),
 		.at = t->rip - GUEST_CODE,
 		.len = t->i.pos,
-		.kind = (export_lock_across(t) ? CASE_LOCK_ACROSS : 0) |
+		.kind = (locked_across(t, PAGE_SIZE) ? CASE_LOCK_ACROSS : 0) |
 			(export_port(t) ? CASE_PORT : 0),
 	};
 	memcpy(g->gpr, t->gpr, sizeof(g->gpr));

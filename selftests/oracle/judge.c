@@ -78,7 +78,6 @@ static void tell(const struct difference *d, struct tally *n)
 {
 	char name[32];
 
-	if (getenv("BRIEF")) { n->differ++; char hex[64]; print_hex(hex, d->t->insn, d->t->i.pos); printf("%s %s %s | %s | e %#llx (v %d) o %#llx (v %d)\n", d->t->place->oracle, mode_names[d->t->place->mode], slot_name(d->t->slot, name, 32), d->what, d->is, d->emul->vector, d->want, d->oracle->vector); printf("   %s\n", hex); return; }
 	if (n->differ++ >= MAX_TOLD)
 		return;
 	comment("%s %s: %s: emulator %#llx, %s %#llx (case %lu)", d->t->place->oracle,
@@ -129,7 +128,8 @@ static bool differ_registers(struct difference *d)
 	for (i = 0; i < 16; i++)
 		if (differs(d, reg_names[i], d->emul->gpr[i], d->oracle->gpr[i]))
 			return true;
-	return differs(d, "rip", d->emul->rip, d->oracle->rip);
+	return differs(d, "rip", d->emul->rip, d->oracle->rip) ||
+	       differs(d, "MSW", d->emul->msw, d->oracle->msw);
 }
 
 static bool differ_bytes(struct difference *d, const char *what, const u8 *a, const u8 *b,

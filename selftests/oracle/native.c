@@ -86,6 +86,7 @@ static const u8 native_greg[16] = {
 
 static struct outcome native_got;
 static bool native_inside;
+static u64 native_msw;		/* programs cannot change it */
 
 static void native_vectors(const u8 *xsave)
 {
@@ -129,6 +130,7 @@ void native_trap_c(int sig, siginfo_t *si, void *ctx)
 	native_vectors((const u8 *)uc->uc_mcontext.fpregs);
 	native_got.rip = g[REG_RIP];
 	native_got.rflags = g[REG_EFL];
+	native_got.msw = native_msw;
 	native_vector(g);
 	g[REG_RIP] = (greg_t)native_leave;
 	g[REG_RSP] = native_stack;
@@ -240,6 +242,19 @@ static const char *native_prot16(struct place *p)
 	return NULL;
 }
 
+static bool native_split_locks_cost(void)
+{
+	char line[4096];
+	bool found = false;
+	FILE *f = fopen("/proc/cpuinfo", "r");
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = !strncmp(line, "flags", 5) && strstr(line, "split_lock_detect");
+	if (f)
+		fclose(f);
+	return found;
+}
+
 static const char *native_place(struct place *p, enum emul_mode mode)
 {
 	struct layout at = { .code = CODE, .data = DATA };
@@ -259,6 +274,7 @@ static const char *native_place(struct place *p, enum emul_mode mode)
 	__cpuid_count(7, 0, a, b, c, d);
 	p->c.has_avx2 = b & BIT(5);
 	p->c.cpl = 3;
+	p->split_locks_cost = native_split_locks_cost();
 	for (i = 0; i < EMUL_NR_SEGS; i++)
 		p->c.seg[i].dpl = 3;
 	p->oracle = "CPU";
@@ -360,6 +376,7 @@ static void native_child(struct native_shared *s, struct run *r)
 	if (native_place(&p, r->mode))
 		_exit(121);
 	native_selectors(&p);
+	native_msw = p.c.cr0 & MSW_BITS;
 	s->t.place = &p;
 	native_signals();
 	for (; s->nr < s->end; s->nr++)

@@ -26,6 +26,7 @@
 #define NR_MODES	(EMUL_LONG + 1)
 #define MAX_ITERATIONS	0x4000	/* of REP: no loop of a case is that long */
 
+#define MSW_BITS	0xfU
 #define FLAG_DF		0x400U
 #define FLAG_AC		0x40000U
 
@@ -74,6 +75,7 @@ struct place {
 	u32 random_flags;	/* RFLAGS bits a case may start with */
 	u32 fixed_flags;
 	u64 rsp_high;		/* bits 16 to 31, where the oracle cannot choose them */
+	bool split_locks_cost;	/* the kernel lets who splits a lock wait */
 	bool ports;		/* else each port access is #GP */
 	bool vague;		/* the state is of no use after an exception */
 	unsigned int id;	/* bit for allow.c */
@@ -100,6 +102,7 @@ struct outcome {
 	u64 gpr[16], rip, rflags;
 	u8 ymm[16][32];
 	u8 mem[DATA_SIZE];
+	u64 msw;		/* the bits of CR0 that LMSW changes */
 	u16 sel[EMUL_NR_SEGS];	/* in real mode, where they can be loaded */
 	struct port_access port[MAX_PORTS];
 	unsigned int ports;
@@ -121,6 +124,8 @@ void gen_bytes(u8 *bytes, enum emul_mode mode, unsigned long nr);
 void place_init(struct place *p, enum emul_mode mode, const struct layout *at);
 /* Runs to the end, through all iterations of REP. */
 enum emul_result world_run(const struct test_case *t, struct outcome *o);
+/* Is its operand locked and, maybe, on both sides of a multiple of @line? */
+bool locked_across(const struct test_case *t, unsigned int line);
 u32 world_port_value(u16 port, unsigned int size);
 void world_note_port(struct outcome *o, u16 port, unsigned int size, bool out, u32 val);
 

@@ -225,13 +225,34 @@ static void get_state(uc_engine *uc, const struct test_case *t)
 	memcpy(got->ymm, t->ymm, sizeof(got->ymm));
 	for (i = 0; i < 16 && t->i.op->exec == exec_vec_move; i++)
 		uc_reg_read(uc, UC_X86_REG_XMM0 + i, got->ymm[i]);
+	got->msw = 0;
 	got->rip = 0;
 	got->rflags = 0;
 	uc_reg_read(uc, wide ? UC_X86_REG_RIP : UC_X86_REG_EIP, &got->rip);
 	uc_reg_read(uc, UC_X86_REG_EFLAGS, &got->rflags);
 	for (i = 0; i < EMUL_NR_SEGS && t->place->mode == EMUL_REAL; i++)
 		uc_reg_read(uc, sreg_ids[i], &got->sel[i]);
+	uc_reg_read(uc, UC_X86_REG_CR0, &got->msw);
+	got->msw &= MSW_BITS;
 	memcpy(got->mem, data_page, DATA_SIZE);
+}
+
+/* The machine status word as it was: a register written from outside does not do it all. */
+static void restore_msw(uc_engine *uc, const struct test_case *t)
+{
+	static struct outcome nobodys;
+	struct outcome *was = got;
+	static const u8 mov_cr0_rax[] = { 0x0f, 0x22, 0xc0 };
+	u64 off = t->place->at.cs_base + t->rip - t->place->at.code;
+
+	memcpy(code_page + off, mov_cr0_rax, sizeof(mov_cr0_rax));
+	uc_ctl_remove_cache(uc, t->place->at.code, t->place->at.code + CODE_SIZE);
+	write_reg(uc, t->place->mode == EMUL_LONG ? UC_X86_REG_RAX : UC_X86_REG_EAX,
+		  t->place->c.cr0);
+	got = &nobodys;
+	uc_emu_start(uc, t->rip, 0, 0, 0);
+	got = was;
+	memset(code_page + off, INT3, sizeof(mov_cr0_rax));
 }
 
 static void run_one(uc_engine *uc, const struct test_case *t)
@@ -293,6 +314,8 @@ static void one_case(uc_engine *uc, struct test_case *t, struct tally *n)
 	run_one(uc, t);
 	if (t->place->mode == EMUL_REAL)
 		enter_real(uc, t->place);	/* MOV and POP load segments there */
+	if (t->i.op->exec == exec_lmsw)
+		restore_msw(uc, t);
 	judge(t, &emul, &oracle, n);
 }
 

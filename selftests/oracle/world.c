@@ -228,6 +228,7 @@ static void world_outcome(enum emul_result r)
 	o->addr = w.c.fault.addr;
 	o->rip = w.c.rip;
 	o->rflags = w.c.rflags;
+	o->msw = w.c.cr0 & MSW_BITS;
 	memcpy(o->gpr, w.c.gpr, sizeof(o->gpr));
 	for (i = 0; i < EMUL_NR_SEGS; i++)
 		o->sel[i] = w.c.mode == EMUL_REAL ? w.c.seg[i].sel : 0;
@@ -253,4 +254,18 @@ enum emul_result world_run(const struct test_case *t, struct outcome *o)
 	} while (r == EMUL_AGAIN && ++n < MAX_ITERATIONS);
 	world_outcome(r);
 	return r;
+}
+
+bool locked_across(const struct test_case *t, unsigned int line)
+{
+	unsigned int size = t->i.op->exec == exec_cmpxchg8b ? 16 : t->i.opsize;
+	bool memory = t->i.has_modrm && t->i.mod != 3;
+	struct emul e = { .i = t->i, .rip = t->rip + t->i.pos };
+	u64 at;
+
+	if (!memory || !(t->i.lock || t->i.op->exec == exec_xchg))
+		return false;
+	memcpy(e.gpr, t->gpr, sizeof(e.gpr));
+	at = emul_ea(&e) + t->place->c.seg[t->i.seg].base;
+	return (at & (line - 1)) + size > line || t->i.op->exec == exec_bt;
 }

@@ -133,7 +133,8 @@ static void zydis_memory(struct zydis *z, const ZydisDecodedOperand *o)
 	bool generic = o->mem.type == ZYDIS_MEMOP_TYPE_AGEN;
 
 	z->operands++;
-	if (!generic)
+	/* 3E before an indirect branch is NOTRACK, too: Zydis has the segment without it. */
+	if (!generic && !(z->insn.attributes & ZYDIS_ATTRIB_HAS_NOTRACK))
 		zydis_differs(z, "segment", i->seg, o->mem.segment - ZYDIS_REGISTER_ES);
 	if (zydis_r13(z, o))
 		return;
@@ -206,6 +207,8 @@ static void zydis_judge(struct zydis *z)
 		return;
 	}
 	/* The first Xeon Phi's own */
+	if (z->insn.encoding == ZYDIS_INSTRUCTION_ENCODING_MVEX)
+		return;
 	if (z->insn.mnemonic == ZYDIS_MNEMONIC_JKZD || z->insn.mnemonic == ZYDIS_MNEMONIC_JKNZD)
 		return;
 	z->n->ended++;
