@@ -15,6 +15,7 @@
 #include "oracle.h"
 
 #define ENOUGH	20	/* cases of a slot that ended without an exception */
+#define ALL_SLOTS 60000	/* cases in a mode that bring each slot so often */
 
 struct oracle {
 	const char *name;
@@ -152,7 +153,9 @@ int main(int argc, char **argv)
 	for (i = 0; i < ARRAY_SIZE(oracles); i++)
 		if (wanted(oracles[i].name, argc, argv))
 			bad += finish(run_oracle(&oracles[i]), ++nr, oracles[i].name);
-	if (argc < 2)
+	if (argc < 2 && number("CASES", ALL_SLOTS) < ALL_SLOTS)
+		printf("ok %u - every opcode was executed by an oracle # SKIP too few CASES\n", ++nr);
+	else if (argc < 2)
 		bad += finish(covered(), ++nr, "every opcode was executed by an oracle");
 	allow_report("");
 	printf("# %lu cases compared, %.0f s\n", total_compared, seconds());
