@@ -194,6 +194,14 @@ static const struct allowance allowances[] = {
 
 /* ---- cases ---- */
 
+/* Where a CPU takes the other condition such a branch would never end. */
+static bool case_endless_loop(const struct test_case *t)
+{
+	s64 to = (s64)t->i.imm + t->i.pos;
+
+	return t->decoded == EMUL_DONE && is(t, exec_loop) && t->i.rep && to >= 0 && to < t->i.pos;
+}
+
 static bool case_smsw(const struct test_case *t)
 {
 	return is(t, exec_smsw);
@@ -292,6 +300,7 @@ static const struct exclusion exclusions[] = {
 	{ AT_UNICORN, case_bad_lock, "LOCK where it is undefined aborts or is overlooked" },
 	{ AT_UNICORN, case_vex, "no AVX: it takes VEX for a prefix of nothing" },
 	{ AT_UNICORN, case_lmsw, "LMSW may leave real mode, and there is no way back" },
+	{ AT_NATIVE, case_endless_loop, "LOOPcc with REP onto itself does not end on AMD CPUs" },
 	{ AT_NATIVE, case_split_lock, "Linux punishes split locks where the CPU detects them" },
 	{ AT_NATIVE, case_smsw, "Linux answers SMSW itself where the CPU has UMIP" },
 };

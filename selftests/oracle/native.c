@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@
 #define USER_CS32	0x23
 #define USER_DS		0x2b
 #define MAX_DEATHS	10
+#define LIMIT_SECONDS	10
 #define XSTATE_BV	512		/* offsets in the signal frame's XSAVE area */
 #define XSTATE_XMM	160
 #define XSTATE_YMM	576
@@ -374,6 +376,15 @@ static void native_case(struct native_shared *s, const struct place *p, struct t
 	judge(&s->t, &emul, &native_got, n);
 }
 
+/* Of CPU time: what does not end kills the child, and the parent says what it was. */
+static void native_watch(unsigned long nr)
+{
+	const struct itimerval limit = { .it_value.tv_sec = LIMIT_SECONDS };
+
+	if (nr % 1024 == 0)
+		setitimer(ITIMER_PROF, &limit, NULL);
+}
+
 static void native_child(struct native_shared *s, struct run *r)
 {
 	static struct place p;
@@ -384,8 +395,11 @@ static void native_child(struct native_shared *s, struct run *r)
 	native_msw = p.c.cr0 & MSW_BITS;
 	s->t.place = &p;
 	native_signals();
-	for (; s->nr < s->end; s->nr++)
+	native_watch(0);
+	for (; s->nr < s->end; s->nr++) {
+		native_watch(s->nr);
 		native_case(s, &p, r->n);
+	}
 	fflush(stdout);
 	_exit(0);
 }
