@@ -395,6 +395,7 @@ static void native_child(struct native_shared *s, struct run *r)
 	native_msw = p.c.cr0 & MSW_BITS;
 	s->t.place = &p;
 	native_signals();
+	memset(native_code, INT3, CODE_SIZE);	/* what one that died has left there */
 	native_watch(0);
 	for (; s->nr < s->end; s->nr++) {
 		native_watch(s->nr);
