@@ -70,7 +70,7 @@ static void export_case(struct guest_case *g, const struct test_case *t)
 		.at = t->rip - GUEST_CODE,
 		.len = t->i.pos,
 		.kind = (locked_across(t, PAGE_SIZE) ? CASE_LOCK_ACROSS : 0) |
-			(export_port(t) ? CASE_PORT : 0),
+			(export_port(t) ? CASE_PORT : 0) | (excluded(t) ? CASE_NOT_TCG : 0),
 	};
 	memcpy(g->gpr, t->gpr, sizeof(g->gpr));
 	memcpy(g->insn, t->insn, sizeof(g->insn));
@@ -84,6 +84,7 @@ static void export_place(struct place *p)
 
 	place_init(p, EMUL_LONG, &at);
 	p->oracle = "guest";
+	p->id = AT_UNICORN;	/* of QEMU, too: what that cannot, the CPU of an AMD host cannot */
 	p->ports = true;
 	p->random_flags = FLAGS_ARITH | FLAG_DF;
 	p->fixed_flags = 2;

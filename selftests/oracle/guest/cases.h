@@ -13,6 +13,7 @@
 enum {
 	CASE_LOCK_ACROSS = 1,	/* a locked access across the edge of two pages */
 	CASE_PORT = 2,
+	CASE_NOT_TCG = 4,	/* QEMU executes it wrongly: allow.c has the reasons */
 };
 
 struct guest_case {
