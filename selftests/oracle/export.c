@@ -70,7 +70,7 @@ static void export_case(struct guest_case *g, const struct test_case *t)
 		.at = t->rip - GUEST_CODE,
 		.len = t->i.pos,
 		.kind = (locked_across(t, PAGE_SIZE) ? CASE_LOCK_ACROSS : 0) |
-			(export_port(t) ? CASE_PORT : 0) | (excluded(t) ? CASE_NOT_TCG : 0),
+			(export_port(t) ? CASE_PORT : 0) | (tcg_cannot(t) ? CASE_NOT_TCG : 0),
 	};
 	memcpy(g->gpr, t->gpr, sizeof(g->gpr));
 	memcpy(g->insn, t->insn, sizeof(g->insn));

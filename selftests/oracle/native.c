@@ -22,7 +22,7 @@
 
 #define CODE		0x20000000UL
 #define DATA		0x20010000UL
-#define STACK		0x20030000UL	/* from which IRET takes its frame */
+#define STACK		0x37650000UL	/* where IRET takes its frame, and no operand is */
 #define GS_SHIFT	0x40UL
 #define USER_CS		0x33
 #define USER_CS32	0x23

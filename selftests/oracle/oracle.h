@@ -146,6 +146,8 @@ struct difference {
 bool allowed(const struct difference *d);
 /* Cases this oracle cannot run at all, with the reason in the table. */
 bool excluded(const struct test_case *t);
+/* Would an AMD host's CPU, which is QEMU, execute it wrongly? t->place->id is AT_UNICORN. */
+bool tcg_cannot(const struct test_case *t);
 void allow_report(const char *indent);
 void allow_init(void);
 

@@ -263,13 +263,16 @@ static void one(const struct guest_case *c)
 	}
 }
 
+/* Read-only there: an operand may be in the code, which must be the same each time. */
 static void map_code(void)
 {
 	unsigned int i;
 
+	write_cr0(read_cr0() | CR0_WP);
+
 	code = pages(CODE_PAGES);
 	for (i = 0; i < CODE_PAGES; i++)
-		map(GUEST_CODE + i * PAGE, (u64)code + i * PAGE, PTE_RW);
+		map(GUEST_CODE + i * PAGE, (u64)code + i * PAGE, PTE_P);
 }
 
 void setup(void)
