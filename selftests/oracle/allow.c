@@ -350,5 +350,7 @@ bool tcg_cannot(const struct test_case *t)
 {
 	if (excluded(t) || (is(t, exec_test) && t->slot->reg == 1))
 		return true;
+	if (is(t, exec_shiftd) && t->i.base == EMUL_RIP_REG)
+		return true;
 	return (is(t, exec_movnti) && t->i.pp) || (is(t, exec_neg) && t->i.lock);
 }
