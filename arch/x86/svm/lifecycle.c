@@ -111,11 +111,17 @@ static void svm_flush_regs(struct keel_vcpu *vcpu)
 	vcpu->arch.dirty = 0;
 }
 
+/*
+ * An entry that was refused has changed nothing, and what the save area holds of these is
+ * not to be relied upon: after a refusal QEMU's TCG has another RIP there.
+ */
 static void svm_fetch_regs(struct keel_vcpu *vcpu)
 {
 	struct vmcb_control_area *c = svm_control(vcpu);
 	struct vmcb_save_area *s = svm_save(vcpu);
 
+	if (unlikely(svm_entry_failed(to_svm(vcpu))))
+		return;
 	vcpu->arch.regs[KEEL_RAX] = s->rax;
 	vcpu->arch.regs[KEEL_RSP] = s->rsp;
 	vcpu->arch.regs[KEEL_RIP] = s->rip;
