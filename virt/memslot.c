@@ -122,7 +122,8 @@ static struct keel_memslot *slot_alloc(const struct kvm_userspace_memory_region 
 		return slot;
 
 	words = BITS_TO_LONGS(slot->npages);
-	slot->dirty = __vcalloc(2 * words, sizeof(long), GFP_KERNEL_ACCOUNT);
+	/* Userspace chose the size: that there is no such room is no news for the log. */
+	slot->dirty = __vcalloc(2 * words, sizeof(long), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!slot->dirty) {
 		kfree(slot);
 		return NULL;
