@@ -162,10 +162,17 @@ void svm_set_cr4(struct keel_vcpu *vcpu, u64 cr4)
 	svm_control(vcpu)->clean = 0;
 }
 
+/*
+ * LME does nothing before there is paging, and reads of EFER are intercepted: the CPU gets
+ * it together with LMA. TCG of QEMU 7.2 does not load the host's CR0 at #VMEXIT if it finds
+ * LME set with PG and PAE clear, so that any guest could end the host.
+ */
 void svm_set_efer(struct keel_vcpu *vcpu, u64 efer)
 {
+	u64 hidden = efer & EFER_LMA ? 0 : EFER_LME;
+
 	vcpu->arch.efer = efer;
-	svm_save(vcpu)->efer = efer | EFER_SVME;
+	svm_save(vcpu)->efer = (efer & ~hidden) | EFER_SVME;
 	svm_control(vcpu)->clean = 0;
 }
 
