@@ -41,7 +41,7 @@ static const struct field msrs[] = {
 	FIELD(kvm_msrs, pad, F_ZERO, 0),
 	EACH(kvm_msrs, entries, kvm_msr_entry, index, F_MSR, 0, 40),
 	EACH(kvm_msrs, entries, kvm_msr_entry, reserved, F_ZERO, 0, 40),
-	EACH(kvm_msrs, entries, kvm_msr_entry, data, F_RAND, 0, 40),
+	EACH(kvm_msrs, entries, kvm_msr_entry, data, F_MSR_VALUE, 0, 40),
 };
 
 static const struct field region[] = {
@@ -68,7 +68,7 @@ static const struct field irqfd[] = {
 static const struct field ioeventfd[] = {
 	FIELD(kvm_ioeventfd, datamatch, F_RAND, 0),
 	FIELD(kvm_ioeventfd, addr, F_GPA, 0),
-	FIELD(kvm_ioeventfd, len, F_MAX, 8),
+	FIELD(kvm_ioeventfd, len, F_LENGTH, 0),
 	FIELD(kvm_ioeventfd, fd, F_FD, 0),
 	FIELD(kvm_ioeventfd, flags, F_BITS, 7),
 };
@@ -92,7 +92,6 @@ static const struct field routing[] = {
 };
 
 static const struct field msi[] = {
-	FIELD(kvm_msi, address_lo, F_RAND, 0),
 	FIELD(kvm_msi, address_lo, F_GPA, 0),
 	FIELD(kvm_msi, address_hi, F_ZERO, 0),
 	FIELD(kvm_msi, data, F_RAND, 0),
@@ -104,8 +103,10 @@ static const struct field irq_level[] = {
 	FIELD(kvm_irq_level, level, F_MAX, 1),
 };
 
+/* An address of memory, or one below 4 GiB. */
 static const struct field number64[] = {
 	{ 0, 8, F_GPA, 0, 0, 0 },
+	{ 0, 8, F_ONE, 0xfffbc000, 0, 0 },
 };
 
 static const struct field irqchip[] = {
@@ -139,7 +140,7 @@ static const struct field enable_cap[] = {
 	FIELD(kvm_enable_cap, cap, F_ONE, KVM_CAP_X2APIC_API),
 	FIELD(kvm_enable_cap, cap, F_ONE, KVM_CAP_MAX_VCPU_ID),
 	FIELD(kvm_enable_cap, flags, F_ZERO, 0),
-	WORDS(kvm_enable_cap, args, 8, F_MAX, 300, 4),
+	WORDS(kvm_enable_cap, args, 8, F_MAX, 3, 4),
 };
 
 static const struct field regs[] = {
@@ -237,15 +238,18 @@ static const struct field signal_mask[] = {
 };
 
 #define FIELDS(f)	.fields = f, .nr_fields = ARRAY_SIZE(f)
+/* @id's name is taken by the outermost macro: further in it is a number. */
+#define POINTER(text, obj, id, f, bytes, get, ...)					\
+	{ .name = text, .object = obj, .cmd = id, .size = bytes, .before = get, FIELDS(f), \
+	  .errnos = { __VA_ARGS__ } }
+#define STRUCT(obj, id, ...)	POINTER(#id, obj, id, __VA_ARGS__)
+#define IN(obj, id, f, ...)	POINTER(#id, obj, id, f, _IOC_SIZE(id), 0, __VA_ARGS__)
+#define SET(obj, id, f, get, ...) POINTER(#id, obj, id, f, _IOC_SIZE(id), get, __VA_ARGS__)
+#define OUT(obj, id, ...)								\
+	{ .name = #id, .object = obj, .cmd = id, .size = _IOC_SIZE(id), .errnos = { __VA_ARGS__ } }
 #define NUMBER(obj, id, top, ...)							\
 	{ .name = #id, .object = obj, .cmd = id, .value = true, .max = top,		\
 	  .errnos = { __VA_ARGS__ } }
-#define STRUCT(obj, id, f, bytes, get, ...)						\
-	{ .name = #id, .object = obj, .cmd = id, .size = bytes, .before = get, FIELDS(f), \
-	  .errnos = { __VA_ARGS__ } }
-#define IN(obj, id, f, ...)	STRUCT(obj, id, f, _IOC_SIZE(id), 0, __VA_ARGS__)
-#define OUT(obj, id, ...)								\
-	{ .name = #id, .object = obj, .cmd = id, .size = _IOC_SIZE(id), .errnos = { __VA_ARGS__ } }
 
 #define CPUID2_SIZE	(8 + 256 * 40)
 #define CPUID1_SIZE	(8 + 256 * 24)
@@ -256,7 +260,7 @@ static const struct field signal_mask[] = {
 const struct call calls[] = {
 	NUMBER(O_SYS, KVM_GET_API_VERSION, 0, EINVAL),
 	{ .name = "KVM_CREATE_VM", .object = O_SYS, .cmd = KVM_CREATE_VM, .value = true,
-	  .errnos = { EINVAL, EMFILE }, .makes_fd = true },
+	  .errnos = { EINVAL, EMFILE, EINTR }, .makes_fd = true },
 	NUMBER(O_SYS, KVM_CHECK_EXTENSION, 250, 0),
 	NUMBER(O_SYS, KVM_GET_VCPU_MMAP_SIZE, 0, EINVAL),
 	STRUCT(O_SYS, KVM_GET_SUPPORTED_CPUID, cpuid2, CPUID2_SIZE, 0, E2BIG),
@@ -285,40 +289,40 @@ const struct call calls[] = {
 	NUMBER(O_VM, KVM_SET_NR_MMU_PAGES, 4096, EINVAL),
 	NUMBER(O_VM, KVM_GET_NR_MMU_PAGES, 0, 0),
 	NUMBER(O_VM, KVM_CREATE_IRQCHIP, 0, EEXIST, EINVAL),
-	STRUCT(O_VM, KVM_GET_IRQCHIP, irqchip, _IOC_SIZE(KVM_GET_IRQCHIP), 0, ENXIO, EINVAL),
-	STRUCT(O_VM, KVM_SET_IRQCHIP, irqchip, _IOC_SIZE(KVM_SET_IRQCHIP), KVM_GET_IRQCHIP,
+	SET(O_VM, KVM_GET_IRQCHIP, irqchip, 0, ENXIO, EINVAL),
+	SET(O_VM, KVM_SET_IRQCHIP, irqchip, KVM_GET_IRQCHIP,
 	       ENXIO, EINVAL),
 	NUMBER(O_VM, KVM_CREATE_PIT, 0, EEXIST, ENOENT, ENXIO, EINVAL),
 	IN(O_VM, KVM_CREATE_PIT2, pit_config, EEXIST, ENOENT, ENXIO, EINVAL),
 	OUT(O_VM, KVM_GET_PIT, ENXIO),
-	STRUCT(O_VM, KVM_SET_PIT, pit_state, _IOC_SIZE(KVM_SET_PIT), KVM_GET_PIT, ENXIO, EINVAL),
+	SET(O_VM, KVM_SET_PIT, pit_state, KVM_GET_PIT, ENXIO, EINVAL),
 	OUT(O_VM, KVM_GET_PIT2, ENXIO),
-	STRUCT(O_VM, KVM_SET_PIT2, pit_state, _IOC_SIZE(KVM_SET_PIT2), KVM_GET_PIT2, ENXIO, EINVAL),
+	SET(O_VM, KVM_SET_PIT2, pit_state, KVM_GET_PIT2, ENXIO, EINVAL),
 	STRUCT(O_VM, KVM_REINJECT_CONTROL, reinject, sizeof(struct kvm_reinject_control), 0, ENXIO,
 	       EINVAL),
 	OUT(O_VM, KVM_GET_CLOCK, 0),
-	STRUCT(O_VM, KVM_SET_CLOCK, clock_data, _IOC_SIZE(KVM_SET_CLOCK), KVM_GET_CLOCK, EINVAL),
-	NUMBER(O_VM, KVM_SET_TSC_KHZ, 5000000, EINVAL),
+	SET(O_VM, KVM_SET_CLOCK, clock_data, KVM_GET_CLOCK, EINVAL),
+	{ .name = "KVM_SET_TSC_KHZ", .object = O_VM, .cmd = KVM_SET_TSC_KHZ, .value = true,
+	  .max = 5000000, .before = KVM_GET_TSC_KHZ, .errnos = { EINVAL } },
 	NUMBER(O_VM, KVM_GET_TSC_KHZ, 0, 0),
 	IN(O_VM, KVM_ENABLE_CAP, enable_cap, EINVAL, EEXIST),
 
 	NUMBER(O_VCPU, KVM_RUN, 0, EINTR, EAGAIN, EINVAL),
 	IN(O_VCPU, KVM_SET_SIGNAL_MASK, signal_mask, EINVAL),
 	OUT(O_VCPU, KVM_GET_REGS, 0),
-	STRUCT(O_VCPU, KVM_SET_REGS, regs, _IOC_SIZE(KVM_SET_REGS), KVM_GET_REGS, EINVAL),
+	SET(O_VCPU, KVM_SET_REGS, regs, KVM_GET_REGS, EINVAL),
 	OUT(O_VCPU, KVM_GET_SREGS, 0),
-	STRUCT(O_VCPU, KVM_SET_SREGS, sregs, _IOC_SIZE(KVM_SET_SREGS), KVM_GET_SREGS, EINVAL),
+	SET(O_VCPU, KVM_SET_SREGS, sregs, KVM_GET_SREGS, EINVAL),
 	IN(O_VCPU, KVM_TRANSLATE, translation, 0),
 	OUT(O_VCPU, KVM_GET_FPU, 0),
-	STRUCT(O_VCPU, KVM_SET_FPU, fpu, _IOC_SIZE(KVM_SET_FPU), KVM_GET_FPU, EINVAL),
+	SET(O_VCPU, KVM_SET_FPU, fpu, KVM_GET_FPU, EINVAL),
 	OUT(O_VCPU, KVM_GET_XSAVE, EINVAL),
 	STRUCT(O_VCPU, KVM_GET_XSAVE2, xsave, 16384, 0, EINVAL),
 	STRUCT(O_VCPU, KVM_SET_XSAVE, xsave, 16384, KVM_GET_XSAVE, EINVAL),
 	OUT(O_VCPU, KVM_GET_XCRS, EINVAL),
-	STRUCT(O_VCPU, KVM_SET_XCRS, xcrs, _IOC_SIZE(KVM_SET_XCRS), KVM_GET_XCRS, EINVAL),
+	SET(O_VCPU, KVM_SET_XCRS, xcrs, KVM_GET_XCRS, EINVAL),
 	OUT(O_VCPU, KVM_GET_DEBUGREGS, 0),
-	STRUCT(O_VCPU, KVM_SET_DEBUGREGS, debugregs, _IOC_SIZE(KVM_SET_DEBUGREGS),
-	       KVM_GET_DEBUGREGS, EINVAL),
+	SET(O_VCPU, KVM_SET_DEBUGREGS, debugregs, KVM_GET_DEBUGREGS, EINVAL),
 	IN(O_VCPU, KVM_SET_GUEST_DEBUG, guest_debug, EINVAL, EBUSY),
 	STRUCT(O_VCPU, KVM_SET_CPUID, cpuid1, CPUID1_SIZE, 0, EINVAL, E2BIG),
 	STRUCT(O_VCPU, KVM_SET_CPUID2, cpuid2, CPUID2_SIZE, KVM_GET_CPUID2, EINVAL, E2BIG),
@@ -328,17 +332,17 @@ const struct call calls[] = {
 	IN(O_VCPU, KVM_X86_SETUP_MCE, mce_cap, EINVAL),
 	IN(O_VCPU, KVM_X86_SET_MCE, mce, EINVAL),
 	OUT(O_VCPU, KVM_GET_LAPIC, EINVAL),
-	STRUCT(O_VCPU, KVM_SET_LAPIC, lapic, _IOC_SIZE(KVM_SET_LAPIC), KVM_GET_LAPIC, EINVAL),
+	SET(O_VCPU, KVM_SET_LAPIC, lapic, KVM_GET_LAPIC, EINVAL),
 	IN(O_VCPU, KVM_TPR_ACCESS_REPORTING, tpr_ctl, EINVAL),
 	IN(O_VCPU, KVM_SET_VAPIC_ADDR, number64, EINVAL),
 	IN(O_VCPU, KVM_INTERRUPT, interrupt, EINVAL, ENXIO, EEXIST),
 	NUMBER(O_VCPU, KVM_NMI, 0, 0),
 	OUT(O_VCPU, KVM_GET_VCPU_EVENTS, 0),
-	STRUCT(O_VCPU, KVM_SET_VCPU_EVENTS, events, _IOC_SIZE(KVM_SET_VCPU_EVENTS),
-	       KVM_GET_VCPU_EVENTS, EINVAL),
+	SET(O_VCPU, KVM_SET_VCPU_EVENTS, events, KVM_GET_VCPU_EVENTS, EINVAL),
 	OUT(O_VCPU, KVM_GET_MP_STATE, 0),
 	IN(O_VCPU, KVM_SET_MP_STATE, mp_state, EINVAL),
-	NUMBER(O_VCPU, KVM_SET_TSC_KHZ, 5000000, EINVAL),
+	{ .name = "KVM_SET_TSC_KHZ", .object = O_VCPU, .cmd = KVM_SET_TSC_KHZ, .value = true,
+	  .max = 5000000, .before = KVM_GET_TSC_KHZ, .errnos = { EINVAL } },
 	NUMBER(O_VCPU, KVM_GET_TSC_KHZ, 0, 0),
 	NUMBER(O_VCPU, KVM_KVMCLOCK_CTRL, 0, EINVAL),
 };

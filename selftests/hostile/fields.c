@@ -31,7 +31,8 @@ static u64 right_value(struct world *w, const struct field *f, struct rng *r)
 	case F_SIZE: return right_size(r);
 	case F_FD: return world_any_fd(w, r);
 	case F_MSR: return gcode_msr(r);
-	case F_PORT: return gcode_port(r);
+	case F_MSR_VALUE: return gcode_msr_value(r);
+	case F_LENGTH: return (1 << rng_below(r, 5)) >> 1;
 	case F_GSI: return rng_below(r, rng_one_in(r, 4) ? 5000 : 24);
 	default: return rng_one_in(r, 2) ? rng_boundary(r) : rng_below(r, 16);
 	}
@@ -120,6 +121,8 @@ unsigned long make_argument(struct world *w, const struct call *c, int fd, struc
 {
 	struct kvm_signal_mask *mask = (void *)buf;
 
+	if (c->value && c->before && rng_one_in(r, 2))
+		return ioctl(fd, c->before, 0);
 	if (c->value)
 		return level ? rng_boundary(r) : c->max ? rng_below(r, c->max + 1) : 0;
 	fill(w, c, fd, r, level, buf);

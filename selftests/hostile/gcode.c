@@ -134,7 +134,7 @@ u16 gcode_port(struct rng *r)
 	return p == GCODE_PORT ? p + 4 : p;
 }
 
-static u64 msr_value(struct rng *r)
+u64 gcode_msr_value(struct rng *r)
 {
 	static const u64 values[] = {
 		0xd01, 0x500, 0x100, 0xfee00900, 0xfee00d00, 0xfee00c00, 0xfee00800, 0xfee00000,
@@ -164,7 +164,7 @@ static void gen_rdmsr(struct gen *g)
 
 static void gen_wrmsr(struct gen *g)
 {
-	u64 val = msr_value(g->r);
+	u64 val = gcode_msr_value(g->r);
 
 	mov(g, CX, gcode_msr(g->r));
 	mov(g, AX, (u32)val);
@@ -315,8 +315,10 @@ static void gen_cr(struct gen *g)
 	wide(g);
 	put(g, 0x35, 1);
 	put(g, rng_one_in(g->r, 4) ? rng_boundary(g->r) : 1U << rng_below(g->r, 32), 4);
+	/* TCG ends guests that write high bits into CR3, see is_tcg_cr3() in guests.c. */
 	if (rng_one_in(g->r, 4))
-		mov(g, AX, rng_boundary(g->r));
+		mov(g, AX, cr == 3 && on_host("amd") ? (u32)rng_boundary(g->r) :
+						       rng_boundary(g->r));
 	if (rex)
 		put(g, g->mode == G_LONG ? 0x44 : 0xf0, 1);
 	put_code(g, "\x0f\x22");

@@ -64,6 +64,7 @@ size_t gcode_make(struct rng *r, u8 *buf, size_t size, u32 at, enum gmode mode,
 /* Addresses, MSRs and ports that mean something to somebody, or are random. */
 u64 gcode_address(struct rng *r);
 u32 gcode_msr(struct rng *r);
+u64 gcode_msr_value(struct rng *r);
 u16 gcode_port(struct rng *r);
 
 #endif

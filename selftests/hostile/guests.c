@@ -38,7 +38,7 @@ static struct state {
 	u32 failures;
 	u32 family_bad[64];
 	char neighbour[120];
-	char fresh[120];
+	char fresh[120], missed[40];
 } *state;
 
 static u64 seed;
@@ -456,6 +456,7 @@ static int run_guests(void *arg)
 out:
 	memcpy(state->neighbour, n.wrong, sizeof(n.wrong));
 	snprintf(state->fresh, sizeof(state->fresh), "%s", fresh_vm_check(dev) ?: "");
+	snprintf(state->missed, sizeof(state->missed), "%s", neighbour_control(dev) ?: "");
 	return n.wrong[0] ? 3 : 0;
 }
 
@@ -514,7 +515,7 @@ int main(int argc, char **argv)
 		return dump(strtoull(argv[2], NULL, 0));
 	}
 	state = shared_memory(sizeof(*state));
-	tap_plan(gcode_families() + 4);
+	tap_plan(gcode_families() + 5);
 	seed = seed_of_run();
 	trace = getenv("TRACE");
 	/*
@@ -534,6 +535,9 @@ int main(int argc, char **argv)
 	    "the neighbour keeps its memory and registers");
 	if (state->neighbour[0])
 		note("neighbour: %s", state->neighbour);
+	tap(!state->missed[0], "a neighbour that is disturbed notices it");
+	if (state->missed[0])
+		note("not noticed: %s", state->missed);
 	tap(!state->fresh[0], "a fresh VM runs a guest");
 	if (state->fresh[0])
 		note("fresh VM: %s", state->fresh);

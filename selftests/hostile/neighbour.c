@@ -205,3 +205,74 @@ void neighbour_stop(struct neighbour *n)
 	close(n->vm);
 	munmap(n->mem, N_MEM);
 }
+
+/* ---- would it notice? ---- */
+
+static bool spoil_memory(struct neighbour *n)
+{
+	n->mem[N_PLAIN + N_PLAIN_SIZE - 8] ^= 1;
+	return true;
+}
+
+static bool spoil_register(struct neighbour *n)
+{
+	struct kvm_regs regs;
+
+	if (ioctl(n->vcpu, KVM_GET_REGS, &regs))
+		return false;
+	regs.r12 ^= 1ULL << 63;
+	return !ioctl(n->vcpu, KVM_SET_REGS, &regs);
+}
+
+static bool spoil_xmm(struct neighbour *n)
+{
+	struct kvm_fpu fpu;
+
+	if (ioctl(n->vcpu, KVM_GET_FPU, &fpu))
+		return false;
+	fpu.xmm[15][15] ^= 0x80;
+	return !ioctl(n->vcpu, KVM_SET_FPU, &fpu);
+}
+
+static bool spoil_msr(struct neighbour *n)
+{
+	struct {
+		struct kvm_msrs h;
+		struct kvm_msr_entry e;
+	} m = { .h.nmsrs = 1, .e = { .index = 0xc0000102, .data = 1 } };
+
+	return ioctl(n->vcpu, KVM_SET_MSRS, &m) == 1;
+}
+
+static bool spoil_breakpoint(struct neighbour *n)
+{
+	struct kvm_debugregs dr;
+
+	if (ioctl(n->vcpu, KVM_GET_DEBUGREGS, &dr))
+		return false;
+	dr.db[3]++;
+	return !ioctl(n->vcpu, KVM_SET_DEBUGREGS, &dr);
+}
+
+static const struct {
+	const char *what;
+	bool (*spoil)(struct neighbour *n);
+} spoilers[] = {
+	{ "memory", spoil_memory }, { "a register", spoil_register }, { "XMM", spoil_xmm },
+	{ "an MSR", spoil_msr }, { "a breakpoint", spoil_breakpoint },
+};
+
+const char *neighbour_control(int dev)
+{
+	const char *missed = NULL;
+	struct neighbour n;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(spoilers) && !missed; i++) {
+		if (!neighbour_start(&n, dev) || !neighbour_round(&n) || !spoilers[i].spoil(&n) ||
+		    neighbour_round(&n))
+			missed = spoilers[i].what;
+		neighbour_stop(&n);
+	}
+	return missed;
+}

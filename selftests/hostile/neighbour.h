@@ -22,5 +22,7 @@ bool neighbour_poke(struct neighbour *n);
 /* To the end of the round. */
 bool neighbour_round(struct neighbour *n);
 void neighbour_stop(struct neighbour *n);
+/* Does a neighbour notice a changed byte, register, XMM register, MSR? NULL, or which not. */
+const char *neighbour_control(int dev);
 
 #endif

@@ -26,7 +26,7 @@ enum field_type {
 	F_MAX,		/* 0 to arg */
 	F_BITS,		/* any of the bits in arg */
 	F_COUNT,	/* of elements that follow: 0 to arg */
-	F_GPA, F_HVA, F_SIZE, F_FD, F_MSR, F_PORT, F_GSI,
+	F_GPA, F_HVA, F_SIZE, F_LENGTH, F_FD, F_MSR, F_MSR_VALUE, F_GSI,
 	F_ONE,		/* exactly arg */
 };
 
@@ -47,11 +47,10 @@ struct call {
 	bool value;			/* the argument is a number up to max, not a pointer */
 	u32 max;
 	u32 size;			/* bytes that the kernel may read or write */
-	unsigned long before;		/* an ioctl that fills the argument with what is */
+	unsigned long before;		/* an ioctl that says what is there now */
 	const struct field *fields;
 	unsigned int nr_fields;
 	int errnos[MAX_ERRNOS];		/* besides EFAULT for a bad pointer, and ENOMEM */
-	long most;			/* the greatest result, if not 0 */
 	bool makes_fd;
 };
 

@@ -155,11 +155,14 @@ static void add_chips(struct world *w, unsigned int vm, struct rng *r)
 	struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
 	struct kvm_pit_config pit = { 0 };
 
-	switch (rng_below(r, 5)) {
+	switch (rng_below(r, 6)) {
 	case 0:
 		break;
 	case 1:
 		ioctl(w->vms[vm], KVM_ENABLE_CAP, &split);
+		break;
+	case 2:
+		ioctl(w->vms[vm], KVM_CREATE_IRQCHIP, 0);
 		break;
 	default:
 		ioctl(w->vms[vm], KVM_CREATE_IRQCHIP, 0);
@@ -205,7 +208,7 @@ static void add_vcpu(struct world *w, unsigned int i, struct rng *r)
 void world_setup(struct world *w, unsigned int vm, struct rng *r)
 {
 	int fd = ioctl(w->dev, KVM_CREATE_VM, 0);
-	unsigned int i, n = 1 + rng_below(r, 2);
+	unsigned int i, n = rng_one_in(r, 4) ? 0 : 1 + rng_below(r, 2);
 
 	if (fd < 0)
 		return;
