@@ -26,7 +26,7 @@
 #define GROWTH_KIB		8192	/* what may be more at the end than half-way */
 #define GROWTH_KASAN_KIB	98304	/* freed objects wait in its quarantine */
 
-static const struct counts programs_wanted = { "PROGRAMS", 1200, 60, 30000 };
+static const struct counts programs_wanted = { "PROGRAMS", 400, 60, 12000 };
 
 /* Shared with the processes that carry programs out. */
 static struct state {
