@@ -129,6 +129,8 @@ unsigned long make_argument(struct world *w, const struct call *c, int fd, struc
 	/* What ends endless guests must not be blocked. */
 	if (c->cmd == KVM_SET_SIGNAL_MASK)
 		mask->sigset[(KICK_SIGNAL - 1) / 8] &= ~(1 << ((KICK_SIGNAL - 1) % 8));
+	if (c->cmd == KVM_SET_SREGS)
+		tcg_stands_tr((void *)buf);
 	return level >= BAD_POINTER && c->cmd != KVM_SET_SIGNAL_MASK ?
 	       bad_pointer(w, c, r, buf) : (unsigned long)buf;
 }

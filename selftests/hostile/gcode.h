@@ -61,6 +61,9 @@ int gcode_load(struct rng *r, u8 *mem, int vcpu, enum gmode mode, unsigned int f
 size_t gcode_make(struct rng *r, u8 *buf, size_t size, u32 at, enum gmode mode,
 		  unsigned int family, unsigned int units);
 
+/* On the emulated AMD host, make TR what does not end the emulator. */
+void tcg_stands_tr(struct kvm_sregs *s);
+
 /* Addresses, MSRs and ports that mean something to somebody, or are random. */
 u64 gcode_address(struct rng *r);
 u32 gcode_msr(struct rng *r);

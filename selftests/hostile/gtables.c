@@ -189,6 +189,21 @@ static const struct {
 	[G_LONG]  = { 0x80000033, 0x620, 0x500 },
 };
 
+/*
+ * TCG of QEMU 7.2 ends itself ("invalid tss", "invalid tss type") when a 32 bit guest takes
+ * an exception from level 3 and TR is not present, or busy, as TRs from outside are: only
+ * LTR makes TCG's kind.
+ */
+void tcg_stands_tr(struct kvm_sregs *s)
+{
+	if (!on_host("amd"))
+		return;
+	s->tr.present = 1;
+	s->tr.unusable = 0;
+	s->tr.s = 0;
+	s->tr.type = 9;
+}
+
 static void set_segments(struct kvm_sregs *s, enum gmode mode)
 {
 	struct kvm_segment data = {
@@ -210,8 +225,10 @@ static void set_segments(struct kvm_sregs *s, enum gmode mode)
 	}
 	s->cs = code;
 	s->ds = s->es = s->fs = s->gs = s->ss = data;
+	/* See tcg_stands_tr(); VMX wants a TSS that is busy. */
 	s->tr = (struct kvm_segment){
-		.base = G_TSS, .limit = 0x67, .selector = 0x30, .type = 11, .present = 1,
+		.base = G_TSS, .limit = 0x67, .selector = 0x30, .present = 1,
+		.type = on_host("amd") ? 9 : 11,
 	};
 	s->ldt = (struct kvm_segment){ .unusable = 1 };
 	s->gdt = (struct kvm_dtable){ .base = G_GDT, .limit = 0x8f };
