@@ -419,11 +419,22 @@ static int native_fork(struct native_shared *s, struct run *r)
 	return status;
 }
 
+/* What allow.c and flags.c say of CPUs was found on those of this maker. */
+static bool native_known(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	return getenv("ANY_CPU") || (__get_cpuid(0, &eax, &ebx, &ecx, &edx) &&
+				     ebx == signature_AMD_ebx);
+}
+
 /* Does the kernel let us in there at all? Asked in a child, since it may kill. */
-static const char *native_possible(enum emul_mode mode)
+const char *native_possible(enum emul_mode mode)
 {
 	static struct place p;
 
+	if (!native_known())
+		return "no tables for this maker's CPUs yet (ANY_CPU=1 goes without)";
 	if (mode == EMUL_REAL || mode == EMUL_VM86)
 		return "a 64-bit kernel has no such mode for programs";
 	if (!native_code && !native_map())

@@ -171,6 +171,8 @@ struct run {
 };
 
 void native_run(struct run *r);
+/* Why the native oracle cannot be asked in @mode, or NULL. */
+const char *native_possible(enum emul_mode mode);
 void unicorn_run(struct run *r);
 void zydis_run(struct run *r);
 
