@@ -2,14 +2,14 @@
 /*
  * exit_times.c - how long exits take, counted while somebody looks
  */
-#include <linux/jump_label.h>
+#include <linux/jump_label_ratelimit.h>
 #include <linux/log2.h>
 #include <linux/timex.h>
 #include <linux/vmalloc.h>
 #include <keel/stats.h>
 #include <keel/vcpu.h>
 
-DEFINE_STATIC_KEY_FALSE(keel_times_on);
+DEFINE_STATIC_KEY_DEFERRED_FALSE(keel_times_on, HZ);
 
 int keel_times_start(struct keel_vcpu *vcpu)
 {
@@ -25,15 +25,27 @@ int keel_times_start(struct keel_vcpu *vcpu)
 		/* Zeroed, before the vCPU's thread finds it. */
 		smp_store_release(&vcpu->times, times);
 	}
+	/* An exit that was noted when others looked is no exit of now. */
+	if (!r && !vcpu->times_users++)
+		WRITE_ONCE(vcpu->times_since, 0);
 	mutex_unlock(&vm->lock);
 	if (!r)
-		static_branch_inc(&keel_times_on);
+		static_branch_inc(&keel_times_on.key);
 	return r;
 }
 
-void keel_times_stop(void)
+void keel_times_stop(struct keel_vcpu *vcpu)
 {
-	static_branch_dec(&keel_times_on);
+	mutex_lock(&vcpu->vm->lock);
+	WRITE_ONCE(vcpu->times_users, vcpu->times_users - 1);
+	mutex_unlock(&vcpu->vm->lock);
+	/* Not at once: each change of the code costs all CPUs an interrupt. */
+	static_branch_slow_dec_deferred(&keel_times_on);
+}
+
+void keel_times_flush(void)
+{
+	static_key_deferred_flush(&keel_times_on);
 }
 
 void keel_times_note_exit(struct keel_vcpu *vcpu, unsigned int kind)
@@ -50,7 +62,7 @@ void keel_times_note_entry(struct keel_vcpu *vcpu)
 	s64 cycles = get_cycles() - vcpu->times_since;
 	unsigned int bucket;
 
-	if (times && vcpu->times_since && cycles > 0) {
+	if (times && vcpu->times_since && cycles > 0 && READ_ONCE(vcpu->times_users)) {
 		bucket = min_t(unsigned int, ilog2(cycles), KEEL_TIMES_BUCKETS - 1);
 		times->count[vcpu->times_kind][bucket]++;
 	}

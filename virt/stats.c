@@ -119,6 +119,7 @@ void keel_stats_init(void)
 
 void keel_stats_exit(void)
 {
+	keel_times_flush();
 	debugfs_remove(stats_root);
 }
 

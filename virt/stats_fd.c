@@ -26,7 +26,8 @@ struct stats_file {
 	const struct keel_counter *(*counter)(unsigned int i);
 	const void *stat;
 	struct keel_vcpu *vcpu;		/* NULL: the VM's */
-	unsigned long timed;		/* bit 0, atomic */
+	struct mutex lock;
+	bool timed;			/* lock */
 	char id[STATS_NAME_SIZE];
 };
 
@@ -126,13 +127,13 @@ static ssize_t stats_read(struct file *file, char __user *to, size_t size, loff_
 
 static long stats_time(struct stats_file *f)
 {
-	int r;
+	int r = 0;
 
-	if (test_and_set_bit(0, &f->timed))
-		return 0;
-	r = keel_times_start(f->vcpu);
-	if (r)
-		clear_bit(0, &f->timed);
+	mutex_lock(&f->lock);
+	if (!f->timed)
+		r = keel_times_start(f->vcpu);
+	f->timed |= !r;
+	mutex_unlock(&f->lock);
 	return r;
 }
 
@@ -178,7 +179,7 @@ static int stats_release(struct inode *inode, struct file *file)
 	struct stats_file *f = file->private_data;
 
 	if (f->timed)
-		keel_times_stop();
+		keel_times_stop(f->vcpu);
 	keel_vm_put(f->vm);
 	kfree(f);
 	return 0;
@@ -200,6 +201,7 @@ static long stats_install(struct stats_file *f, const char *name)
 	int fd = get_unused_fd_flags(O_CLOEXEC);
 	struct file *file;
 
+	mutex_init(&f->lock);
 	if (fd < 0) {
 		kfree(f);
 		return fd;
@@ -226,7 +228,7 @@ long keel_vm_stats_fd(struct keel_vm *vm)
 	f->vm = vm;
 	f->stat = &vm->stat;
 	f->counter = keel_vm_counter;
-	snprintf(f->id, sizeof(f->id), "kvm-%d", task_tgid_nr(current));
+	snprintf(f->id, sizeof(f->id), "kvm-%d", f->vm->owner);
 	return stats_install(f, "kvm-vm-stats");
 }
 
@@ -240,6 +242,6 @@ long keel_vcpu_stats_fd(struct keel_vcpu *vcpu)
 	f->vcpu = vcpu;
 	f->stat = &vcpu->stat;
 	f->counter = keel_vcpu_counter;
-	snprintf(f->id, sizeof(f->id), "kvm-%d/vcpu-%u", task_tgid_nr(current), vcpu->id);
+	snprintf(f->id, sizeof(f->id), "kvm-%d/vcpu-%u", f->vm->owner, vcpu->id);
 	return stats_install(f, "kvm-vcpu-stats");
 }

@@ -19,6 +19,7 @@ static void vm_init_fields(struct keel_vm *vm)
 {
 	kref_init(&vm->ref);
 	vm->mm = current->mm;
+	vm->owner = task_tgid_nr(current);
 	mmgrab(vm->mm);
 	mutex_init(&vm->lock);
 	mutex_init(&vm->slots_lock);

@@ -105,9 +105,20 @@ static int pio_out(struct keel_vcpu *vcpu)
 	return KEEL_TO_USER;
 }
 
+/* With the value that goes out, if the instruction has it. */
+static void pio_trace(struct keel_vcpu *vcpu, const struct keel_exit *exit)
+{
+	u32 value = 0;
+
+	if (!exit->pio.in && !exit->pio.string)
+		value = keel_reg_read(vcpu, KEEL_RAX) & GENMASK(exit->pio.size * 8 - 1, 0);
+	trace_keel_pio(vcpu->id, exit, value);
+}
+
 int keel_pio_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	trace_keel_pio(vcpu->id, exit, keel_reg_read(vcpu, KEEL_RAX));
+	if (trace_keel_pio_enabled())
+		pio_trace(vcpu, exit);
 	if (exit->pio.string)
 		return keel_emulate(vcpu);
 	vcpu->arch.pio = (struct keel_pio){

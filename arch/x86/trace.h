@@ -17,6 +17,7 @@
 #undef KEEL_TRACE_ENUM
 #define KEEL_TRACE_ENUM(kind, name) TRACE_DEFINE_ENUM(KEEL_EXIT_##kind);
 KEEL_EXIT_NAMES(KEEL_TRACE_ENUM)
+TRACE_DEFINE_ENUM(KEEL_NR_EXITS);
 TRACE_DEFINE_ENUM(KEEL_EV_EXCEPTION);
 TRACE_DEFINE_ENUM(KEEL_EV_NMI);
 TRACE_DEFINE_ENUM(KEEL_EV_IRQ);
@@ -147,8 +148,8 @@ TRACE_EVENT(keel_mmio,
 );
 
 TRACE_EVENT(keel_pio,
-	TP_PROTO(unsigned int vcpu, const struct keel_exit *exit, u64 rax),
-	TP_ARGS(vcpu, exit, rax),
+	TP_PROTO(unsigned int vcpu, const struct keel_exit *exit, u32 value),
+	TP_ARGS(vcpu, exit, value),
 	TP_STRUCT__entry(
 		__field(unsigned int, vcpu)
 		__field(u16, port)
@@ -163,7 +164,7 @@ TRACE_EVENT(keel_pio,
 		__entry->size = exit->pio.size;
 		__entry->in = exit->pio.in;
 		__entry->string = exit->pio.string;
-		__entry->value = exit->pio.in || exit->pio.string ? 0 : rax;
+		__entry->value = value;
 	),
 	TP_printk("vcpu %u %s%s port %#x size %u value %#x", __entry->vcpu,
 		  __entry->in ? "in" : "out", __entry->string ? " string" : "",

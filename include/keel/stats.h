@@ -5,7 +5,7 @@
 #ifndef KEEL_STATS_H
 #define KEEL_STATS_H
 
-#include <linux/jump_label.h>
+#include <linux/jump_label_ratelimit.h>
 #include <linux/types.h>
 #include <linux/keel.h>
 
@@ -53,20 +53,20 @@ long keel_vcpu_stats_fd(struct keel_vcpu *vcpu);
  * around what is timed; vCPU thread, the latter with interrupts off. A no-op while
  * nobody looks.
  */
-DECLARE_STATIC_KEY_FALSE(keel_times_on);
+extern struct static_key_false_deferred keel_times_on;
 
 void keel_times_note_exit(struct keel_vcpu *vcpu, unsigned int kind);
 void keel_times_note_entry(struct keel_vcpu *vcpu);
 
 static inline void keel_times_exit(struct keel_vcpu *vcpu, unsigned int kind)
 {
-	if (static_branch_unlikely(&keel_times_on))
+	if (static_branch_unlikely(&keel_times_on.key))
 		keel_times_note_exit(vcpu, kind);
 }
 
 static inline void keel_times_entry(struct keel_vcpu *vcpu)
 {
-	if (static_branch_unlikely(&keel_times_on))
+	if (static_branch_unlikely(&keel_times_on.key))
 		keel_times_note_entry(vcpu);
 }
 
@@ -75,7 +75,8 @@ static inline void keel_times_entry(struct keel_vcpu *vcpu)
  * those of other vCPUs that have them) until keel_times_stop(). -ENOMEM. May sleep.
  */
 int keel_times_start(struct keel_vcpu *vcpu);
-void keel_times_stop(void);
+void keel_times_stop(struct keel_vcpu *vcpu);
+void keel_times_flush(void);	/* nobody looks any more */
 
 /* debugfs; failing to create is not an error. Process context. */
 void keel_stats_init(void);

@@ -68,6 +68,7 @@ struct keel_vcpu {
 	struct keel_memslot *last_slot;	/* (v) valid within one SRCU section */
 	struct keel_vcpu_stat stat;	/* (v) written; read by anyone */
 	struct keel_exit_times *times;	/* vm->lock; set once. Counted by (v) */
+	unsigned int times_users;	/* vm->lock; read by (v): who looks at times */
 	u64 times_since;		/* (v) cycles at the last exit, */
 	unsigned int times_kind;	/* (v) and its kind */
 	struct keel_vcpu_arch arch;

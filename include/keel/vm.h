@@ -39,6 +39,7 @@ struct keel_routing;
 struct keel_vm {
 	struct kref ref;		/* the VM fd, each vCPU fd, each device fd */
 	struct mm_struct *mm;		/* (c) the creator's; ioctls from another get -EIO */
+	pid_t owner;			/* (c) the creator's thread group, as it sees itself */
 	struct mutex lock;		/* (l) */
 	struct mutex slots_lock;	/* (s) */
 	struct mutex irq_lock;		/* (i) */

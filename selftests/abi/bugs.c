@@ -270,6 +270,26 @@ TEST(refused_state_can_be_mended)
 	run_to_out(&c, DONE_PORT);
 }
 
+/* What was to be injected at the entry that was refused is not lost. */
+TEST(refused_state_keeps_event)
+{
+	struct kvm_vcpu_events ev = { 0 };
+	struct kvm_sregs bad;
+
+	DIFFERS("kvm may lose the event");
+	make_guest(&vm, &c, 0, say_done, say_done_end);
+	start_long(&c, CODE);
+	bad = get_sregs(&c);
+	bad.cs.db = 1;
+	set_sregs(&c, &bad);
+	ASSERT_OK(ioctl(c.fd, KVM_NMI));
+	ASSERT_EQ(run_vcpu(&c), 0);
+	EXPECT_EQ(c.run->exit_reason, KVM_EXIT_FAIL_ENTRY);
+	ASSERT_OK(ioctl(c.fd, KVM_GET_VCPU_EVENTS, &ev));
+	EXPECT_EQ(ev.nmi.injected + ev.nmi.pending, 1);
+	EXPECT_EQ(ev.nmi.masked, 0);
+}
+
 /* ---- counts and indices that lie ---- */
 
 /* Of tables whose size their own first word tells, more than there can be. */

@@ -71,7 +71,7 @@ watched() {
 		why "keelstat: $out"
 		return 1
 	}
-	for want in "^VM of process $pid$" "^vCPU 1 of process $pid$" '^ +[0-9]+ exit_pio$' \
+	for want in "^VM of process $pid, file [0-9]+$" "^vCPU 1 of process $pid, file [0-9]+$" '^ +[0-9]+ exit_pio$' \
 		'^ +[0-9]+ pages_4k$' '^ +[0-9]+ /s exit_' '^ +[a-z_]+: [0-9]+, cycles$' \
 		'^ +>= 2\^[0-9]+ +[0-9]+ #+$'; do
 		grep -qE -- "$want" <<< "$out" && continue

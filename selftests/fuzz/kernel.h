@@ -30,6 +30,7 @@ struct dentry;
 struct pid;
 
 #define DECLARE_STATIC_KEY_FALSE(name)	extern int name
+struct static_key_false_deferred { int key; };
 #define static_branch_unlikely(key)	(*(key))
 
 struct shim_task {

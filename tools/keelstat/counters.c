@@ -56,13 +56,17 @@ static bool source_read_all(struct source *s)
 {
 	size_t room = 0;
 	ssize_t n;
+	char *p;
 
 	do {
 		room += IMAGE_STEP;
-		s->image = realloc(s->image, room);
-		n = s->image ? pread(s->fd, s->image, room, 0) : -1;
+		p = realloc(s->image, room);
+		if (!p)
+			return false;
+		s->image = p;
+		n = pread(s->fd, p, room, 0);
 	} while (n == (ssize_t)room);
-	if (n < (ssize_t)sizeof(struct kvm_stats_header))
+	if (n < (ssize_t)sizeof(struct kvm_stats_header) || header(s)->data_offset > n)
 		return false;
 	s->size = n;
 	s->before = calloc(1, s->size - header(s)->data_offset);
@@ -73,7 +77,7 @@ bool source_read(struct source *s)
 {
 	size_t data;
 
-	if (!s->image)
+	if (!s->before)
 		return source_read_all(s);
 	data = s->size - header(s)->data_offset;
 	memcpy(s->before, values(s), data);

@@ -3,7 +3,7 @@
  * find.c - the VMs' and vCPUs' files of other processes
  *
  * By the names that /proc shows. Taking a copy of another's file wants what ptrace
- * wants: the same user, or root.
+ * wants: the same user (and that Yama and the process allow it), or root.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/kcmp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -21,7 +22,8 @@
 #define LINK_VCPU	"anon_inode:kvm-vcpu:%d"
 
 struct search {
-	bool timed;
+	bool timed, total;
+	struct source *first;
 	unsigned int *denied;
 	struct source **end;
 };
@@ -36,7 +38,7 @@ static int pidfd_getfd_(int pidfd, int fd)
 	return syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 }
 
-static void start_times(struct source *s)
+static void start_times(struct source *s, bool total)
 {
 	void *p;
 
@@ -46,15 +48,48 @@ static void start_times(struct source *s)
 	if (p == MAP_FAILED)
 		return;
 	s->times = p;
-	s->times_before = malloc(sizeof(*s->times_before));
-	if (s->times_before)
+	s->times_before = calloc(1, sizeof(*s->times_before));
+	if (s->times_before && !total)
 		memcpy(s->times_before, p, sizeof(*s->times_before));
-	else
+	if (!s->times_before)
 		s->times = NULL;
 }
 
-/* @theirs is the file of a VM (@vcpu is -1) or vCPU in process @pid. */
-static void add(struct search *q, pid_t pid, int pidfd, int theirs, int vcpu)
+static bool known(const struct source *all, pid_t pid, int theirs)
+{
+	for (; all; all = all->next)
+		if (all->pid == pid &&
+		    !syscall(SYS_kcmp, pid, pid, KCMP_FILE, all->theirs, theirs))
+			return true;
+	return false;
+}
+
+bool source_lives(const struct source *s)
+{
+	char path[64], link[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", s->pid, s->theirs);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return false;
+	link[n] = 0;
+	return !strcmp(link, s->link);
+}
+
+void source_free(struct source *s)
+{
+	if (s->times)
+		munmap((void *)s->times, sizeof(*s->times));
+	close(s->fd);
+	free(s->times_before);
+	free(s->before);
+	free(s->image);
+	free(s);
+}
+
+/* @link: what /proc says of file @theirs of process @pid. */
+static void add(struct search *q, pid_t pid, int pidfd, int theirs, const char *link)
 {
 	int ours = pidfd_getfd_(pidfd, theirs), fd;
 	struct source *s;
@@ -73,10 +108,13 @@ static void add(struct search *q, pid_t pid, int pidfd, int theirs, int vcpu)
 		return;
 	}
 	s->pid = pid;
-	s->vcpu = vcpu;
 	s->fd = fd;
-	if (q->timed && vcpu >= 0)
-		start_times(s);
+	s->theirs = theirs;
+	snprintf(s->link, sizeof(s->link), "%s", link);
+	if (sscanf(link, LINK_VCPU, &s->vcpu) != 1)
+		s->vcpu = -1;
+	if (q->timed && s->vcpu >= 0)
+		start_times(s, q->total);
 	*q->end = s;
 	q->end = &s->next;
 }
@@ -84,16 +122,18 @@ static void add(struct search *q, pid_t pid, int pidfd, int theirs, int vcpu)
 static void look_at(struct search *q, pid_t pid, int pidfd, const char *dir, const char *name)
 {
 	char path[64], link[64];
-	int vcpu = -1;
 	ssize_t n;
+	int vcpu;
 
 	snprintf(path, sizeof(path), "%s/%.16s", dir, name);
 	n = readlink(path, link, sizeof(link) - 1);
 	if (n < 0)
 		return;
 	link[n] = 0;
-	if (!strcmp(link, LINK_VM) || sscanf(link, LINK_VCPU, &vcpu) == 1)
-		add(q, pid, pidfd, atoi(name), vcpu);
+	if (strcmp(link, LINK_VM) && sscanf(link, LINK_VCPU, &vcpu) != 1)
+		return;
+	if (!known(q->first, pid, atoi(name)))
+		add(q, pid, pidfd, atoi(name), link);
 }
 
 static void search_process(struct search *q, pid_t pid)
@@ -117,17 +157,17 @@ static void search_process(struct search *q, pid_t pid)
 	close(pidfd);
 }
 
-struct source *find_sources(pid_t pid, bool timed, unsigned int *denied)
+struct source *find_sources(pid_t pid, bool timed, bool total, unsigned int *denied)
 {
-	struct source *first = NULL;
-	struct search q = { .timed = timed, .denied = denied, .end = &first };
+	struct search q = { .timed = timed, .total = total, .denied = denied };
 	struct dirent *e;
 	DIR *d;
 
 	*denied = 0;
+	q.end = &q.first;
 	if (pid) {
 		search_process(&q, pid);
-		return first;
+		return q.first;
 	}
 	d = opendir("/proc");
 	while (d && (e = readdir(d)))
@@ -135,5 +175,5 @@ struct source *find_sources(pid_t pid, bool timed, unsigned int *denied)
 			search_process(&q, atoi(e->d_name));
 	if (d)
 		closedir(d);
-	return first;
+	return q.first;
 }

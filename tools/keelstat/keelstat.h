@@ -14,6 +14,8 @@
 struct source {
 	pid_t pid;
 	int vcpu;			/* its id, or -1: the VM */
+	int theirs;			/* the file it came from, in @pid, */
+	char link[64];			/* and what /proc says of that */
 	int fd;
 	char *image;			/* the file, as it was read last */
 	size_t size;
@@ -25,9 +27,14 @@ struct source {
 
 /*
  * find.c: the sources of process @pid, or of all processes if @pid is 0, in the order of
- * pid and vCPU. What another user owns is passed over; *denied counts it.
+ * /proc; a file that has several names once. What we may not look at is passed over, and
+ * *denied counts it.
  */
-struct source *find_sources(pid_t pid, bool timed, unsigned int *denied);
+struct source *find_sources(pid_t pid, bool timed, bool total, unsigned int *denied);
+
+/* Our file keeps a VM alive, so let go when its own process has no more of it. */
+bool source_lives(const struct source *s);
+void source_free(struct source *s);
 
 /* counters.c: read anew. False: the VM is gone. */
 bool source_read(struct source *s);

@@ -29,7 +29,7 @@ static void usage(FILE *f)
 	      "Counters of the VMs that run on keel, and of their vCPUs: per second, or with -a\n"
 	      "since they were made. -t: how long exits took, too, as histograms of CPU cycles\n"
 	      "until the guest ran again; userspace's time and HLT's wait are in it.\n"
-	      "Wants no more than access to the process: the same user, or root.\n", f);
+	      "Wants what ptrace wants: the same user (Yama may forbid it), or root.\n", f);
 }
 
 static void parse_options(int argc, char **argv)
@@ -61,11 +61,13 @@ static void parse_options(int argc, char **argv)
 			exit(64);
 		}
 	}
-	if (optind != argc || opt.seconds <= 0 || opt.rounds < 0) {
+	if (optind != argc || !(opt.seconds > 0) || opt.rounds < 0) {
 		usage(stderr);
 		exit(64);
 	}
 }
+
+static double elapsed = 1;	/* seconds that the last round took */
 
 struct row {
 	const char *name;
@@ -91,7 +93,7 @@ static void print_source(const struct source *s)
 		struct row r = { source_name(s, i), source_value(s, i), source_is_level(s, i) };
 
 		if (!r.level && !opt.total)
-			r.value = source_delta(s, i) / opt.seconds;
+			r.value = source_delta(s, i) / elapsed;
 		if (r.value)
 			rows[n++] = r;
 	}
@@ -142,65 +144,104 @@ static void print_all_times(struct source *s)
 		print_times(s, name, kind);
 }
 
-static bool show(struct source *s)
+static void show(struct source *s)
 {
-	if (!source_read(s))
-		return false;
 	if (s->vcpu < 0)
-		printf("VM of process %d\n", s->pid);
+		printf("VM of process %d, file %d\n", s->pid, s->theirs);
 	else
-		printf("vCPU %d of process %d\n", s->vcpu, s->pid);
+		printf("vCPU %d of process %d, file %d\n", s->vcpu, s->pid, s->theirs);
 	print_source(s);
 	if (s->times)
 		print_all_times(s);
-	return true;
 }
 
-static void wait_round(void)
+static double now(void)
 {
-	struct timespec t = {
-		.tv_sec = opt.seconds,
-		.tv_nsec = (opt.seconds - (long)opt.seconds) * 1e9,
-	};
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* A VM that ended is let go within @PIECE, however long the round is. */
+#define PIECE	1.0
+
+static void drop_ended(struct source **all)
+{
+	struct source *s;
+
+	while ((s = *all)) {
+		if (source_lives(s)) {
+			all = &s->next;
+			continue;
+		}
+		*all = s->next;
+		source_free(s);
+	}
+}
+
+static void wait_round(struct source **all)
+{
+	double end = now() + opt.seconds, left;
+	struct timespec t;
 
 	fflush(stdout);
-	nanosleep(&t, NULL);
+	while ((left = end - now()) > 0) {
+		left = left < PIECE ? left : PIECE;
+		t.tv_sec = left;
+		t.tv_nsec = (left - (long)left) * 1e9;
+		nanosleep(&t, NULL);
+		drop_ended(all);
+	}
 }
 
-/* Files keep a VM alive: one whose process has ended is let go. */
-static bool process_lives(const struct source *s)
+static void read_all(struct source **all)
 {
-	char path[32];
+	struct source *s;
 
-	snprintf(path, sizeof(path), "/proc/%d", s->pid);
-	return !access(path, F_OK);
+	while ((s = *all)) {
+		if (source_read(s)) {
+			all = &s->next;
+			continue;
+		}
+		*all = s->next;
+		source_free(s);
+	}
+}
+
+static void run_round(struct source **all)
+{
+	double begin = now();
+	struct source *s;
+
+	if (!opt.total) {
+		wait_round(all);
+		elapsed = now() - begin;
+		read_all(all);
+	}
+	for (s = *all; s; s = s->next)
+		show(s);
+	putchar('\n');
 }
 
 int main(int argc, char **argv)
 {
-	struct source *all, *s;
 	unsigned int denied;
+	struct source *all;
 	long round;
 
 	parse_options(argc, argv);
-	all = find_sources(opt.pid, opt.timed, &denied);
+	all = find_sources(opt.pid, opt.timed, opt.total, &denied);
 	if (denied)
-		warnx("no access to %u files or processes of other users", denied);
+		warnx("no access to %u files or processes (another user's, or Yama forbids it)",
+		      denied);
 	if (!all)
 		errx(1, "no VM on keel is found%s", denied ? ": try as root" : "");
-	for (s = all; s; s = s->next)
-		source_read(s);
-	for (round = 0; !opt.rounds || round < opt.rounds; round++) {
-		if (!opt.total)
-			wait_round();
-		for (s = all; s; s = s->next) {
-			if (!process_lives(s))
-				return 0;
-			show(s);
-		}
+	read_all(&all);
+	for (round = 0; all && (!opt.rounds || round < opt.rounds); round++) {
+		run_round(&all);
 		if (opt.total)
 			break;
-		putchar('\n');
 	}
 	return 0;
 }

@@ -22,24 +22,26 @@
 #define APICV_GFN	(LAPIC_BASE_DEFAULT >> PAGE_SHIFT)
 #define APICV_PIR_ALIGN	64	/* of a posted-interrupt descriptor */
 
-enum { APICV_OFF, APICV_SOUND, APICV_ALWAYS };
+static bool keel_apicv = true;
+module_param_named(apicv, keel_apicv, bool, 0444);
+MODULE_PARM_DESC(apicv, "let the CPU virtualize guests' APICs where it can");
 
-static unsigned int keel_apicv = APICV_SOUND;
-module_param_named(apicv, keel_apicv, uint, 0444);
-MODULE_PARM_DESC(apicv, "let the CPU virtualize guests' APICs: 0 no, 1 where it does so rightly, 2 wherever it can");
+static bool keel_apicv_flawed;
+module_param_named(apicv_flawed, keel_apicv_flawed, bool, 0444);
+MODULE_PARM_DESC(apicv_flawed, "even if it does not do so rightly (emulated CPUs, for tests)");
 
 /* ---- the VM ---- */
 
 static bool apicv_wanted(void)
 {
-	return keel_apicv >= (keel_caps.apicv_flawed ? APICV_ALWAYS : APICV_SOUND);
+	return keel_apicv && keel_caps.apicv && (!keel_caps.apicv_flawed || keel_apicv_flawed);
 }
 
 int apicv_vm_init(struct keel_vm *vm)
 {
 	struct page *page;
 
-	if (!keel_caps.apicv || !apicv_wanted())
+	if (!apicv_wanted())
 		return 0;
 	page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!page)

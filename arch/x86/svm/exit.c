@@ -176,15 +176,15 @@ void svm_decode(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	exit->hw.info1 = c->exit_info_1;
 	exit->hw.info2 = c->exit_info_2;
 	exit->insn_len = 0;
-	/* An injection that was not finished is in EXITINTINFO; one that was, is done. */
-	c->event_inj = 0;
-	svm_step_end(vcpu);
-	svm_keep_shadow(vcpu);
 	if (svm_entry_failed(to_svm(vcpu))) {
 		exit->kind = KEEL_EXIT_ENTRY_FAILED;
-		svm_unstep_soft(vcpu);
+		svm_cancel_inject(vcpu);
 		return;
 	}
+	/* An injection that was not finished is in EXITINTINFO; one that was, is done. */
+	svm_clear_inject(vcpu);
+	svm_step_end(vcpu);
+	svm_keep_shadow(vcpu);
 	if (svm_facts.nrips && c->next_rip)
 		exit->insn_len = min_t(u64, c->next_rip - svm_save(vcpu)->rip, 15);
 	row = svm_exit_row(c->exit_code);

@@ -32,6 +32,12 @@ bool svm_unstep_soft(struct keel_vcpu *vcpu)
 	return true;
 }
 
+static void svm_keep_injected(struct svm_vcpu *svm)
+{
+	svm->injected = svm->vmcb->control.event_inj;
+	svm->injected_err = svm->vmcb->control.event_inj_err;
+}
+
 void svm_inject(struct keel_vcpu *vcpu, const struct keel_event *ev)
 {
 	struct vmcb_control_area *c = svm_control(vcpu);
@@ -57,6 +63,7 @@ void svm_inject(struct keel_vcpu *vcpu, const struct keel_event *ev)
 		break;
 	}
 	c->event_inj = inj;
+	svm_keep_injected(to_svm(vcpu));
 }
 
 /*
@@ -91,21 +98,28 @@ void svm_requeue(struct keel_vcpu *vcpu, u32 info, u32 error)
 	keel_event_requeue(vcpu, &ev);
 }
 
+/* The injection that is asked for is over. */
+void svm_clear_inject(struct keel_vcpu *vcpu)
+{
+	svm_control(vcpu)->event_inj = 0;
+	to_svm(vcpu)->injected = 0;
+}
+
 void svm_cancel_inject(struct keel_vcpu *vcpu)
 {
-	struct vmcb_control_area *c = svm_control(vcpu);
+	u32 inj = to_svm(vcpu)->injected;
 	struct keel_event ev = {
-		.type = KEEL_EV_SOFT_INT, .vector = c->event_inj & SVM_EVTINJ_VEC_MASK,
+		.type = KEEL_EV_SOFT_INT, .vector = inj & SVM_EVTINJ_VEC_MASK,
 	};
 
 	svm_step_end(vcpu);
-	if (!(c->event_inj & SVM_EVTINJ_VALID))
+	if (!(inj & SVM_EVTINJ_VALID))
 		return;
-	if ((c->event_inj & SVM_EVTINJ_TYPE_MASK) == SVM_EVTINJ_TYPE_SOFT)
+	if ((inj & SVM_EVTINJ_TYPE_MASK) == SVM_EVTINJ_TYPE_SOFT)
 		keel_event_requeue(vcpu, &ev);
 	else
-		svm_requeue(vcpu, c->event_inj, c->event_inj_err);
-	c->event_inj = 0;
+		svm_requeue(vcpu, inj, to_svm(vcpu)->injected_err);
+	svm_clear_inject(vcpu);
 }
 
 bool svm_irq_blocked(struct keel_vcpu *vcpu)

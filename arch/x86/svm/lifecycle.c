@@ -112,16 +112,14 @@ static void svm_flush_regs(struct keel_vcpu *vcpu)
 }
 
 /*
- * An entry that was refused has changed nothing, and what the save area holds of these is
- * not to be relied upon: after a refusal QEMU's TCG has another RIP there.
+ * Not after an entry that was refused: it has changed nothing, and what the save area holds
+ * is not to be relied upon. QEMU's TCG has another RIP there then.
  */
 static void svm_fetch_regs(struct keel_vcpu *vcpu)
 {
 	struct vmcb_control_area *c = svm_control(vcpu);
 	struct vmcb_save_area *s = svm_save(vcpu);
 
-	if (unlikely(svm_entry_failed(to_svm(vcpu))))
-		return;
 	vcpu->arch.regs[KEEL_RAX] = s->rax;
 	vcpu->arch.regs[KEEL_RSP] = s->rsp;
 	vcpu->arch.regs[KEEL_RIP] = s->rip;
@@ -207,9 +205,11 @@ void svm_enter(struct keel_vcpu *vcpu)
 	svm_enter_noinstr(&args);
 	svm_set_gif(true);
 
+	svm_flush_done(svm, sc);
+	if (unlikely(svm_entry_failed(svm)))
+		return;
 	svm_save_spec_ctrl(vcpu, &args);
 	svm_fetch_regs(vcpu);
-	svm_flush_done(svm, sc);
 	svm_iret_check(vcpu);
 }
 

@@ -43,6 +43,7 @@ struct svm_vcpu {
 	bool step_iret;			/* the step is over IRET */
 	bool stepped;			/* the last entry had a step */
 	bool soft_stepped;		/* RIP was moved over INT3 or INTO to inject it */
+	u32 injected, injected_err;	/* EVENTINJ of the entry under way: #VMEXIT clears it */
 	bool tsc_aux_loaded;		/* the guest's TSC_AUX is in this CPU's MSR */
 	u64 tsc_ratio;			/* 0: the default */
 };
@@ -149,6 +150,7 @@ void svm_update_cr8(struct keel_vcpu *vcpu, u8 tpr, int irr);
 void svm_iret_intercepted(struct keel_vcpu *vcpu);
 void svm_iret_check(struct keel_vcpu *vcpu);
 bool svm_unstep_soft(struct keel_vcpu *vcpu);
+void svm_clear_inject(struct keel_vcpu *vcpu);
 void svm_step_end(struct keel_vcpu *vcpu);
 bool svm_step_done(struct keel_vcpu *vcpu);
 void svm_keep_shadow(struct keel_vcpu *vcpu);

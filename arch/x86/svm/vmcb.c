@@ -104,7 +104,7 @@ void svm_vcpu_reset(struct keel_vcpu *vcpu, bool init)
 	c->int_ctl = V_INTR_MASKING_MASK;
 	c->int_vector = 0;
 	c->int_state = 0;
-	c->event_inj = 0;
+	svm_clear_inject(vcpu);
 	c->exit_int_info = 0;
 	c->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
 	c->virt_ext = 0;
