@@ -130,9 +130,10 @@ static long stats_time(struct stats_file *f)
 	int r = 0;
 
 	mutex_lock(&f->lock);
-	if (!f->timed)
+	if (!f->timed) {
 		r = keel_times_start(f->vcpu);
-	f->timed |= !r;
+		f->timed = !r;
+	}
 	mutex_unlock(&f->lock);
 	return r;
 }

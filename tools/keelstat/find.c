@@ -64,17 +64,24 @@ static bool known(const struct source *all, pid_t pid, int theirs)
 	return false;
 }
 
-bool source_lives(const struct source *s)
+/* What /proc says of file @fd of process @pid. */
+static bool read_link(pid_t pid, int fd, char link[LINK_SIZE])
 {
-	char path[64], link[64];
+	char path[64];
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", s->pid, s->theirs);
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n < 0)
-		return false;
-	link[n] = 0;
-	return !strcmp(link, s->link);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+	n = readlink(path, link, LINK_SIZE - 1);
+	if (n >= 0)
+		link[n] = 0;
+	return n >= 0;
+}
+
+bool source_lives(struct source *s)
+{
+	char link[LINK_SIZE];
+
+	return read_link(s->pid, s->theirs, link) && !strcmp(link, s->link);
 }
 
 void source_free(struct source *s)
@@ -88,7 +95,7 @@ void source_free(struct source *s)
 	free(s);
 }
 
-/* @link: what /proc says of file @theirs of process @pid. */
+/* @link: read_link() of file @theirs of process @pid. */
 static void add(struct search *q, pid_t pid, int pidfd, int theirs, const char *link)
 {
 	int ours = pidfd_getfd_(pidfd, theirs), fd;
@@ -119,21 +126,17 @@ static void add(struct search *q, pid_t pid, int pidfd, int theirs, const char *
 	q->end = &s->next;
 }
 
-static void look_at(struct search *q, pid_t pid, int pidfd, const char *dir, const char *name)
+static void look_at(struct search *q, pid_t pid, int pidfd, int theirs)
 {
-	char path[64], link[64];
-	ssize_t n;
+	char link[LINK_SIZE];
 	int vcpu;
 
-	snprintf(path, sizeof(path), "%s/%.16s", dir, name);
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n < 0)
+	if (!read_link(pid, theirs, link))
 		return;
-	link[n] = 0;
 	if (strcmp(link, LINK_VM) && sscanf(link, LINK_VCPU, &vcpu) != 1)
 		return;
-	if (!known(q->first, pid, atoi(name)))
-		add(q, pid, pidfd, atoi(name), link);
+	if (!known(q->first, pid, theirs))
+		add(q, pid, pidfd, theirs, link);
 }
 
 static void search_process(struct search *q, pid_t pid)
@@ -151,7 +154,7 @@ static void search_process(struct search *q, pid_t pid)
 		++*q->denied;
 	while (d && (e = readdir(d)))
 		if (isdigit(e->d_name[0]))
-			look_at(q, pid, pidfd, dir, e->d_name);
+			look_at(q, pid, pidfd, atoi(e->d_name));
 	if (d)
 		closedir(d);
 	close(pidfd);

@@ -10,12 +10,14 @@
 #include <sys/types.h>
 #include <linux/keel.h>
 
+#define LINK_SIZE	64
+
 /* One stats fd: a VM's or a vCPU's. */
 struct source {
 	pid_t pid;
 	int vcpu;			/* its id, or -1: the VM */
 	int theirs;			/* the file it came from, in @pid, */
-	char link[64];			/* and what /proc says of that */
+	char link[LINK_SIZE];		/* and what /proc says of that */
 	int fd;
 	char *image;			/* the file, as it was read last */
 	size_t size;
@@ -27,13 +29,13 @@ struct source {
 
 /*
  * find.c: the sources of process @pid, or of all processes if @pid is 0, in the order of
- * /proc; a file that has several names once. What we may not look at is passed over, and
+ * /proc; a file that has several names in one process once. What we may not look at is passed over, and
  * *denied counts it.
  */
 struct source *find_sources(pid_t pid, bool timed, bool total, unsigned int *denied);
 
 /* Our file keeps a VM alive, so let go when its own process has no more of it. */
-bool source_lives(const struct source *s);
+bool source_lives(struct source *s);
 void source_free(struct source *s);
 
 /* counters.c: read anew. False: the VM is gone. */

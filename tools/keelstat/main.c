@@ -163,15 +163,13 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* A VM that ended is let go within @PIECE, however long the round is. */
-#define PIECE	1.0
-
-static void drop_ended(struct source **all)
+/* Let go of those for which @good is false. */
+static void keep(struct source **all, bool (*good)(struct source *s))
 {
 	struct source *s;
 
 	while ((s = *all)) {
-		if (source_lives(s)) {
+		if (good(s)) {
 			all = &s->next;
 			continue;
 		}
@@ -179,6 +177,9 @@ static void drop_ended(struct source **all)
 		source_free(s);
 	}
 }
+
+/* A VM that ended is let go within @PIECE, however long the round is. */
+#define PIECE	1.0
 
 static void wait_round(struct source **all)
 {
@@ -191,21 +192,7 @@ static void wait_round(struct source **all)
 		t.tv_sec = left;
 		t.tv_nsec = (left - (long)left) * 1e9;
 		nanosleep(&t, NULL);
-		drop_ended(all);
-	}
-}
-
-static void read_all(struct source **all)
-{
-	struct source *s;
-
-	while ((s = *all)) {
-		if (source_read(s)) {
-			all = &s->next;
-			continue;
-		}
-		*all = s->next;
-		source_free(s);
+		keep(all, source_lives);
 	}
 }
 
@@ -217,7 +204,7 @@ static void run_round(struct source **all)
 	if (!opt.total) {
 		wait_round(all);
 		elapsed = now() - begin;
-		read_all(all);
+		keep(all, source_read);
 	}
 	for (s = *all; s; s = s->next)
 		show(s);
@@ -237,7 +224,7 @@ int main(int argc, char **argv)
 		      denied);
 	if (!all)
 		errx(1, "no VM on keel is found%s", denied ? ": try as root" : "");
-	read_all(&all);
+	keep(&all, source_read);
 	for (round = 0; all && (!opt.rounds || round < opt.rounds); round++) {
 		run_round(&all);
 		if (opt.total)

@@ -32,12 +32,6 @@ bool svm_unstep_soft(struct keel_vcpu *vcpu)
 	return true;
 }
 
-static void svm_keep_injected(struct svm_vcpu *svm)
-{
-	svm->injected = svm->vmcb->control.event_inj;
-	svm->injected_err = svm->vmcb->control.event_inj_err;
-}
-
 void svm_inject(struct keel_vcpu *vcpu, const struct keel_event *ev)
 {
 	struct vmcb_control_area *c = svm_control(vcpu);
@@ -63,7 +57,8 @@ void svm_inject(struct keel_vcpu *vcpu, const struct keel_event *ev)
 		break;
 	}
 	c->event_inj = inj;
-	svm_keep_injected(to_svm(vcpu));
+	to_svm(vcpu)->injected = inj;
+	to_svm(vcpu)->injected_err = c->event_inj_err;
 }
 
 /*
