@@ -29,8 +29,8 @@ struct source {
 
 /*
  * find.c: the sources of process @pid, or of all processes if @pid is 0, in the order of
- * /proc; a file that has several names in one process once. What we may not look at is passed over, and
- * *denied counts it.
+ * /proc; a file that has several names in one process once. What we may not look at is
+ * passed over, and *denied counts it.
  */
 struct source *find_sources(pid_t pid, bool timed, bool total, unsigned int *denied);
 
