@@ -89,10 +89,10 @@ struct keel_backend {
 	/* ---- one entry ---- */
 	/* Interrupts off. Enters and comes back with interrupts still off; host state restored. */
 	void (*enter)(struct keel_vcpu *vcpu);
-	/* Interrupts off, right after: NMI to the host, machine check. */
+	/* Interrupts off, after the last of the entries in a row: machine check to the host. */
 	void (*exit_irqoff)(struct keel_vcpu *vcpu);
 	/*
-	 * Interrupts on. Fills @exit; what the exit interrupted (an event in delivery) is
+	 * Interrupts off, after each entry. Fills @exit; what the exit interrupted (an event in delivery) is
 	 * handed back by keel_event_requeue().
 	 */
 	void (*decode)(struct keel_vcpu *vcpu, struct keel_exit *exit);

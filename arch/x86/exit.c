@@ -196,6 +196,11 @@ static int keel_exit_task_switch(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	return keel_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION, ARRAY_SIZE(data), data);
 }
 
+static unsigned int keel_exit_kind(const struct keel_exit *exit)
+{
+	return exit->kind < KEEL_NR_EXITS ? exit->kind : KEEL_EXIT_UNKNOWN;
+}
+
 typedef int (*keel_exit_fn)(struct keel_vcpu *vcpu, struct keel_exit *exit);
 
 static const keel_exit_fn keel_exit_rows[KEEL_NR_EXITS] = {
@@ -250,12 +255,51 @@ const char *arch_exit_name(unsigned int kind)
 
 int keel_handle_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	unsigned int kind = exit->kind < KEEL_NR_EXITS ? exit->kind : KEEL_EXIT_UNKNOWN;
+	return keel_exit_rows[array_index_nospec(keel_exit_kind(exit), KEEL_NR_EXITS)](vcpu, exit);
+}
+
+/* ---- with interrupts off ---- */
+
+/* Registers that others' maps are made of take a mutex. */
+static int keel_quick_apic_write(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	return keel_apic_reg_quick(exit->value) ? keel_exit_apic_write(vcpu, exit) : KEEL_LATER;
+}
+
+/*
+ * What is not here waits until interrupts are on. Those with @insn step over an
+ * instruction: where the CPU has not told its length, it must be read from memory.
+ */
+static const struct keel_quick_row {
+	keel_exit_fn fn;
+	bool insn;
+} keel_quick_rows[KEEL_NR_EXITS] = {
+	[KEEL_EXIT_PIO]		= { keel_pio_quick, true },
+	[KEEL_EXIT_APIC_WRITE]	= { keel_quick_apic_write },
+	[KEEL_EXIT_EOI]		= { keel_exit_eoi },
+	[KEEL_EXIT_CPUID]	= { keel_cpuid_exit, true },
+	[KEEL_EXIT_MSR_READ]	= { keel_msr_read_exit, true },
+	[KEEL_EXIT_MSR_WRITE]	= { keel_msr_write_quick, true },
+	[KEEL_EXIT_HYPERCALL]	= { keel_hypercall_quick, true },
+	[KEEL_EXIT_PREEMPT_TIMER] = { keel_exit_timer },
+};
+
+static bool keel_may_be_quick(const struct keel_quick_row *row, const struct keel_exit *exit)
+{
+	/* There what devices do takes locks that sleep. */
+	return row->fn && (!row->insn || exit->insn_len) && !IS_ENABLED(CONFIG_PREEMPT_RT);
+}
+
+int keel_exit_quick(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	unsigned int kind = keel_exit_kind(exit);
+	const struct keel_quick_row *row;
 
 	BUILD_BUG_ON(KEEL_NR_EXITS > KEEL_NR_EXIT_STATS);
 	vcpu->stat.exits[kind]++;
 	keel_times_exit(vcpu, kind);
 	if (trace_keel_exit_enabled())
 		trace_keel_exit(vcpu->id, keel_rip(vcpu), exit);
-	return keel_exit_rows[array_index_nospec(kind, KEEL_NR_EXITS)](vcpu, exit);
+	row = &keel_quick_rows[array_index_nospec(kind, KEEL_NR_EXITS)];
+	return keel_may_be_quick(row, exit) ? row->fn(vcpu, exit) : KEEL_LATER;
 }

@@ -150,9 +150,13 @@ struct keel_exit {
 };
 
 /*
- * keel_handle_exit() - act on @exit. vCPU thread, interrupts and preemption on.
- * Returns enum keel_next, or -errno.
+ * keel_exit_quick() - count @exit, and act on it if that can be done with interrupts off,
+ * as they are, without touching the guest's memory. KEEL_LATER: keel_handle_exit() is to
+ * be called; else enum keel_next, or -errno. vCPU thread.
+ * keel_handle_exit() - act on @exit, which has been counted. vCPU thread, interrupts and
+ * preemption on. KEEL_RESUME, KEEL_TO_USER, or -errno.
  */
+int keel_exit_quick(struct keel_vcpu *vcpu, struct keel_exit *exit);
 int keel_handle_exit(struct keel_vcpu *vcpu, struct keel_exit *exit);
 
 /*
@@ -166,6 +170,7 @@ int keel_skip_len(struct keel_vcpu *vcpu, unsigned int len);
 int keel_internal_error(struct keel_vcpu *vcpu, u32 suberror, unsigned int n, const u64 *data);
 
 /* pio.c */
+int keel_pio_quick(struct keel_vcpu *vcpu, struct keel_exit *exit);
 int keel_pio_exit(struct keel_vcpu *vcpu, struct keel_exit *exit);
 
 /* mmio.c: run the emulator on the instruction at RIP, because of a fault or a string port. */
@@ -177,6 +182,7 @@ int keel_emulate(struct keel_vcpu *vcpu);
 int keel_decode(struct keel_vcpu *vcpu, struct emul_decoded *d, unsigned int *len);
 
 /* hypercall.c */
+int keel_hypercall_quick(struct keel_vcpu *vcpu, struct keel_exit *exit);
 int keel_hypercall(struct keel_vcpu *vcpu, struct keel_exit *exit);
 
 #endif

@@ -143,3 +143,11 @@ int keel_hypercall(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	keel_reg_write(vcpu, KEEL_RAX, wide ? ret : lower_32_bits(ret));
 	return keel_skip(vcpu, exit);
 }
+
+/* Yielding schedules. */
+int keel_hypercall_quick(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	if (lower_32_bits(keel_reg_read(vcpu, KEEL_RAX)) == KVM_HC_SCHED_YIELD)
+		return KEEL_LATER;
+	return keel_hypercall(vcpu, exit);
+}

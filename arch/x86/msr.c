@@ -2,11 +2,13 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <asm/apicdef.h>
 #include <asm/kvm_para.h>
 #include <asm/mce.h>
 #include <asm/msr-index.h>
 #include "cpuid.h"
 #include "event.h"
+#include "irqchip/irqchip.h"
 #include "msr_table.h"
 #include "mtrr.h"
 #include "regs.h"
@@ -165,6 +167,23 @@ int keel_msr_write_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
 		return KEEL_RESUME;
 	}
 	return keel_skip(vcpu, exit);
+}
+
+/* Writing one may take a lock that sleeps. */
+static bool write_is_quick(u32 msr)
+{
+	const struct msr_rule *r = find_rule(msr);
+
+	if (!r || !r->set || (r->flags & MSR_QUICK))
+		return true;
+	return msr - APIC_BASE_MSR <= 0xff && keel_apic_reg_quick((msr - APIC_BASE_MSR) << 4);
+}
+
+int keel_msr_write_quick(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	if (!write_is_quick(keel_reg_read(vcpu, KEEL_RCX)))
+		return KEEL_LATER;
+	return keel_msr_write_exit(vcpu, exit);
 }
 
 /* ---- life ---- */

@@ -27,6 +27,8 @@ int keel_msr_set(struct keel_vcpu *vcpu, u32 msr, u64 val, bool host);
 
 int keel_msr_read_exit(struct keel_vcpu *vcpu, struct keel_exit *exit);
 int keel_msr_write_exit(struct keel_vcpu *vcpu, struct keel_exit *exit);
+/* See keel_exit_quick(). Reads are quick as they are. */
+int keel_msr_write_quick(struct keel_vcpu *vcpu, struct keel_exit *exit);
 
 long keel_ioc_get_msr_index_list(union keel_arg arg);		/* USER; -E2BIG */
 long keel_ioc_get_msr_feature_index_list(union keel_arg arg);	/* USER; -E2BIG */

@@ -23,6 +23,7 @@ enum {
 	MSR_READ_ONLY	= BIT(6),
 	MSR_IF_AMD	= BIT(7),	/* hosts that have the register at all */
 	MSR_IF_INTEL	= BIT(8),
+	MSR_QUICK	= BIT(9),	/* @set takes no lock that sleeps, and touches no guest memory */
 };
 
 #define MSR_ANY		0xff		/* .feature: no CPUID feature is asked for */
@@ -32,7 +33,8 @@ enum {
  * of struct keel_vcpu_arch; without a field it reads as @value. A write passes @check,
  * which may also make @rq->val what is to be stored, and sets no bit outside @writable.
  * A @get beside MSR_HARDWARE says whether it may be read, and the value of our own.
- * All return 0 or -EINVAL (#GP).
+ * All return 0 or -EINVAL (#GP). @get and @check may be called with interrupts off, and
+ * with MSR_QUICK so may @set.
  */
 struct msr_rule {
 	u32 first, last;

@@ -65,6 +65,12 @@ static void pio_fill_run(struct keel_vcpu *vcpu, unsigned int count)
 	run->io.data_offset = KEEL_PIO_PAGE_OFFSET * PAGE_SIZE;
 }
 
+static bool pio_skips_first(const struct keel_vcpu *vcpu)
+{
+	return vcpu->arch.pio.port == PIO_PORT_SKIPPED &&
+	       !(vcpu->vm->arch.disabled_quirks & KVM_X86_QUIRK_OUT_7E_INC_RIP);
+}
+
 static int pio_in(struct keel_vcpu *vcpu)
 {
 	const struct keel_pio *p = &vcpu->arch.pio;
@@ -77,12 +83,6 @@ static int pio_in(struct keel_vcpu *vcpu)
 	pio_fill_run(vcpu, 1);
 	vcpu->complete = pio_complete_in;
 	return KEEL_TO_USER;
-}
-
-static bool pio_skips_first(const struct keel_vcpu *vcpu)
-{
-	return vcpu->arch.pio.port == PIO_PORT_SKIPPED &&
-	       !(vcpu->vm->arch.disabled_quirks & KVM_X86_QUIRK_OUT_7E_INC_RIP);
 }
 
 static int pio_out(struct keel_vcpu *vcpu)
@@ -115,12 +115,8 @@ static void pio_trace(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 	trace_keel_pio(vcpu->id, exit, value);
 }
 
-int keel_pio_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
+static int pio_access(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 {
-	if (trace_keel_pio_enabled())
-		pio_trace(vcpu, exit);
-	if (exit->pio.string)
-		return keel_emulate(vcpu);
 	vcpu->arch.pio = (struct keel_pio){
 		.port = exit->pio.port,
 		.size = min_t(u8, exit->pio.size, 4),
@@ -129,6 +125,18 @@ int keel_pio_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
 		.rip = keel_linear_rip(vcpu),
 	};
 	return exit->pio.in ? pio_in(vcpu) : pio_out(vcpu);
+}
+
+int keel_pio_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	if (trace_keel_pio_enabled())
+		pio_trace(vcpu, exit);
+	return exit->pio.string ? keel_emulate(vcpu) : pio_access(vcpu, exit);
+}
+
+int keel_pio_quick(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	return exit->pio.string ? KEEL_LATER : keel_pio_exit(vcpu, exit);
 }
 
 /* ---- INS and OUTS: one access for each iteration of the emulator ---- */

@@ -6,6 +6,10 @@
  * nothing is locked or allocated; what is unusual is in the request word, which
  * is tested last, with interrupts off and the mode already IN_GUEST: a request
  * made later finds that mode and sends an IPI, which ends the entry at once.
+ *
+ * A turn has many entries as long as what the guest exits for can be done with
+ * interrupts off and nothing is requested: the thread stays as the first entry made
+ * it ready. An interrupt for the host ends it, as the guest exits for that, too.
  */
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
@@ -147,18 +151,42 @@ static bool keel_user_wants_window(struct keel_vcpu *vcpu)
 /* Interrupts off. */
 static bool keel_must_not_enter(struct keel_vcpu *vcpu)
 {
-	xfer_to_guest_mode_prepare();	/* what RCU put off is done before a long time here */
 	return READ_ONCE(vcpu->mode) == KEEL_EXITING_GUEST || READ_ONCE(vcpu->requests) ||
 	       __xfer_to_guest_mode_work_pending();
 }
 
-/* Interrupts off. */
-static void keel_guest_turn(struct keel_vcpu *vcpu)
+/* The guest moved CR8 itself; the APIC follows. */
+static void keel_sync_cr8(struct keel_vcpu *vcpu)
 {
+	if (keel_apic_in_kernel(vcpu) && keel_apic_get_cr8(vcpu) != vcpu->arch.cr8)
+		keel_apic_set_cr8(vcpu, vcpu->arch.cr8);
+}
+
+/* Interrupts off. Into the guest and back; @exit says why. As keel_exit_quick(). */
+static int keel_pass(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	if (trace_keel_entry_enabled())
+		trace_keel_entry(vcpu->id, keel_rip(vcpu));
+	keel_times_entry(vcpu);
+	keel_op(enter)(vcpu);
+	keel_events_entered(vcpu);
+	keel_sync_cr8(vcpu);
+	keel_op(decode)(vcpu, exit);
+	return keel_exit_quick(vcpu, exit);
+}
+
+/* Interrupts off. As many entries as nothing stands against. */
+static int keel_guest_turn(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	int r;
+
 	keel_fpu_load_xcr(vcpu);
 	keel_debug_load(vcpu);
 	keel_guest_time_enter();
-	keel_op(enter)(vcpu);
+	do {
+		r = keel_pass(vcpu, exit);
+		/* With breakpoints on, each entry starts with a clean DR6. */
+	} while (r == KEEL_RESUME && !vcpu->arch.dr_loaded && !keel_must_not_enter(vcpu));
 	keel_compat_guest_ran();
 	keel_debug_unload(vcpu);
 	keel_fpu_load_host_xcr(vcpu);
@@ -169,38 +197,33 @@ static void keel_guest_turn(struct keel_vcpu *vcpu)
 	asm volatile("nop");	/* STI takes effect behind the instruction that follows it */
 	local_irq_disable();
 	keel_guest_time_exit();
+	return r;
 }
 
-/* True: the guest ran. False: something came up; what was to be injected is taken back. */
-static bool keel_try_enter(struct keel_vcpu *vcpu)
+/* What came of it, as keel_exit_quick(). If something came up, the guest did not run. */
+static int keel_try_enter(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	bool entered = false;
+	int r = KEEL_RESUME;
 
 	preempt_disable();
 	local_irq_disable();
 	WRITE_ONCE(vcpu->mode, KEEL_IN_GUEST);
 	smp_mb();	/* the mode, before the requests are read: pairs with keel_vcpu_kick() */
+	xfer_to_guest_mode_prepare();	/* what RCU put off is done before a long time here */
 	if (!keel_must_not_enter(vcpu)) {
 		vcpu->arch.last_cpu = smp_processor_id();
 		if (unlikely(vcpu->arch.exit_soon))
 			keel_kick_self();
-		if (trace_keel_entry_enabled())
-			trace_keel_entry(vcpu->id, keel_rip(vcpu));
-		keel_times_entry(vcpu);
-		keel_guest_turn(vcpu);
+		r = keel_guest_turn(vcpu, exit);
 		entered = true;
 	}
 	WRITE_ONCE(vcpu->mode, KEEL_OUTSIDE_GUEST);
 	local_irq_enable();
 	preempt_enable();
-	return entered;
-}
-
-/* The guest moved CR8 itself; the APIC follows. */
-static void keel_sync_cr8(struct keel_vcpu *vcpu)
-{
-	if (keel_apic_in_kernel(vcpu) && keel_apic_get_cr8(vcpu) != vcpu->arch.cr8)
-		keel_apic_set_cr8(vcpu, vcpu->arch.cr8);
+	if (!entered)
+		keel_events_cancel(vcpu);	/* what was to be injected is taken back */
+	return r;
 }
 
 static bool keel_event_wanted(struct keel_vcpu *vcpu)
@@ -211,7 +234,7 @@ static bool keel_event_wanted(struct keel_vcpu *vcpu)
 
 static int keel_turn(struct keel_vcpu *vcpu)
 {
-	struct keel_exit exit = {};
+	struct keel_exit exit;
 	int r = keel_handle_requests(vcpu);
 
 	if (r != KEEL_RESUME)
@@ -231,14 +254,8 @@ static int keel_turn(struct keel_vcpu *vcpu)
 	} else {
 		vcpu->arch.exit_soon = false;
 	}
-	if (!keel_try_enter(vcpu)) {
-		keel_events_cancel(vcpu);
-		return KEEL_RESUME;
-	}
-	keel_events_entered(vcpu);
-	keel_sync_cr8(vcpu);
-	keel_op(decode)(vcpu, &exit);
-	return keel_handle_exit(vcpu, &exit);
+	r = keel_try_enter(vcpu, &exit);
+	return r == KEEL_LATER ? keel_handle_exit(vcpu, &exit) : r;
 }
 
 /* ---- HLT and waiting for SIPI ---- */

@@ -20,7 +20,8 @@ struct keel_vcpu;
 struct keel_iodev;
 
 /*
- * Called inside an RCU read section: must not sleep. 0: handled; -EOPNOTSUPP: not
+ * Called inside an RCU read section, with interrupts on or, unless the kernel is a
+ * PREEMPT_RT one, off: must not sleep. 0: handled; -EOPNOTSUPP: not
  * mine, the next one or userspace is asked. @addr is the bus address, @len 1 to 8
  * (0 on the fast MMIO bus). An op may be NULL: -EOPNOTSUPP.
  */

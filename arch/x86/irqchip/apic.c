@@ -184,6 +184,11 @@ void keel_apic_set_cr8(struct keel_vcpu *vcpu, u8 cr8)
 	apic_apply(apic, &fx);
 }
 
+bool keel_apic_reg_quick(unsigned int reg)
+{
+	return reg != LAPIC_ID && reg != LAPIC_LDR && reg != LAPIC_DFR && reg != LAPIC_SPIV;
+}
+
 int keel_apic_msr_read(struct keel_vcpu *vcpu, u32 msr, u64 *val)
 {
 	struct keel_apic *apic = vcpu->arch.apic;

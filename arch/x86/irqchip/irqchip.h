@@ -102,6 +102,11 @@ void keel_apicv_sync(struct keel_vcpu *vcpu);
 /* The page to be mapped at @gfn for the hardware's sake, or 0. mmu_lock held. */
 bool keel_apicv_is_page(gfn_t gfn);	/* where that page may be */
 hpa_t keel_apicv_page(struct keel_vm *vm, gfn_t gfn);
+/*
+ * May the register at offset @reg be written with interrupts off? All but those that other
+ * APICs' maps are made of.
+ */
+bool keel_apic_reg_quick(unsigned int reg);
 /* KEEL_EXIT_APIC_WRITE: the register at offset @reg has its value; KEEL_EXIT_EOI: of @vector. */
 void keel_apicv_written(struct keel_vcpu *vcpu, unsigned int reg);
 void keel_apicv_eoi(struct keel_vcpu *vcpu, u8 vector);
