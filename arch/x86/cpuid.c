@@ -11,6 +11,7 @@
 #include "cpuid.h"
 #include "event.h"
 #include "irqchip/irqchip.h"
+#include "mmu/gtlb.h"
 #include "regs.h"
 
 /* State components that Keel keeps for a guest: none that a process needs permission for. */
@@ -169,6 +170,7 @@ static void table_apply(struct keel_vcpu *vcpu)
 	a->cr4_reserved = ~cpuid_cr4(both);
 	a->efer_reserved = ~(keel_caps.efer & cpuid_efer(both));
 	a->xcr0_supported = (cpuid_xcr0(a->cpuid) & host_xcr0) | XFEATURE_MASK_FP;
+	keel_gtlb_forget(vcpu);
 	if (keel_apic_in_kernel(vcpu))
 		keel_apic_cpuid_changed(vcpu);
 	keel_op(update_intercepts)(vcpu);

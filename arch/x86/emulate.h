@@ -52,6 +52,14 @@ bool keel_mmio_waits(const struct keel_vcpu *vcpu);
 /* Fill kvm_run with the access that waits. KEEL_TO_USER. */
 int keel_mmio_to_user(struct keel_vcpu *vcpu, u64 rip);
 
+/*
+ * The devices in the kernel, 1 to 8 bytes in a page: 0, or -EOPNOTSUPP: none of them. A read
+ * with interrupts on or off; a write with interrupts off only where it is quick.
+ */
+int keel_mmio_write(struct keel_vcpu *vcpu, gpa_t gpa, unsigned int len, const void *data);
+int keel_mmio_read(struct keel_vcpu *vcpu, gpa_t gpa, unsigned int len, void *data);
+bool keel_mmio_write_quick(struct keel_vcpu *vcpu, gpa_t gpa);
+
 /* pio.c */
 enum emul_result keel_emul_port_in(struct emul_ctxt *c, u16 port, void *buf,
 				   unsigned int size);

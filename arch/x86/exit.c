@@ -13,6 +13,7 @@
 #include "irqchip/irqchip.h"
 #include "mmu/mmu.h"
 #include "msr.h"
+#include "plain.h"
 #include "regs.h"
 #include "run.h"
 #include "trace.h"
@@ -268,13 +269,16 @@ static int keel_quick_apic_write(struct keel_vcpu *vcpu, struct keel_exit *exit)
 
 /*
  * What is not here waits until interrupts are on. Those with @insn step over an
- * instruction: where the CPU has not told its length, it must be read from memory.
+ * instruction, whose length must be known.
  */
 static const struct keel_quick_row {
 	keel_exit_fn fn;
 	bool insn;
 } keel_quick_rows[KEEL_NR_EXITS] = {
 	[KEEL_EXIT_PIO]		= { keel_pio_quick, true },
+	[KEEL_EXIT_FAULT]	= { keel_fault_quick },
+	[KEEL_EXIT_MISCONFIG]	= { keel_fault_quick },
+	[KEEL_EXIT_APIC_ACCESS]	= { keel_fault_quick },
 	[KEEL_EXIT_APIC_WRITE]	= { keel_quick_apic_write },
 	[KEEL_EXIT_EOI]		= { keel_exit_eoi },
 	[KEEL_EXIT_CPUID]	= { keel_cpuid_exit, true },
@@ -284,10 +288,15 @@ static const struct keel_quick_row {
 	[KEEL_EXIT_PREEMPT_TIMER] = { keel_exit_timer },
 };
 
-static bool keel_may_be_quick(const struct keel_quick_row *row, const struct keel_exit *exit)
+static bool keel_may_be_quick(struct keel_vcpu *vcpu, const struct keel_quick_row *row,
+			      struct keel_exit *exit)
 {
 	/* There what devices do takes locks that sleep. */
-	return row->fn && (!row->insn || exit->insn_len) && !IS_ENABLED(CONFIG_PREEMPT_RT);
+	if (!row->fn || IS_ENABLED(CONFIG_PREEMPT_RT))
+		return false;
+	if (row->insn && !exit->insn_len)
+		exit->insn_len = keel_plain_length(vcpu, exit);
+	return !row->insn || exit->insn_len;
 }
 
 int keel_exit_quick(struct keel_vcpu *vcpu, struct keel_exit *exit)
@@ -301,5 +310,5 @@ int keel_exit_quick(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	if (trace_keel_exit_enabled())
 		trace_keel_exit(vcpu->id, keel_rip(vcpu), exit);
 	row = &keel_quick_rows[array_index_nospec(kind, KEEL_NR_EXITS)];
-	return keel_may_be_quick(row, exit) ? row->fn(vcpu, exit) : KEEL_LATER;
+	return keel_may_be_quick(vcpu, row, exit) ? row->fn(vcpu, exit) : KEEL_LATER;
 }

@@ -79,22 +79,30 @@ int keel_mmio_to_user(struct keel_vcpu *vcpu, u64 rip)
 
 /* ---- one piece ---- */
 
+int keel_mmio_write(struct keel_vcpu *vcpu, gpa_t gpa, unsigned int len, const void *data)
+{
+	if (keel_apic_in_kernel(vcpu) && !keel_apic_mmio_write(vcpu, gpa, len, data))
+		return 0;
+	return keel_bus_write(vcpu, KEEL_BUS_MMIO, gpa, len, data);
+}
+
+int keel_mmio_read(struct keel_vcpu *vcpu, gpa_t gpa, unsigned int len, void *data)
+{
+	if (keel_apic_in_kernel(vcpu) && !keel_apic_mmio_read(vcpu, gpa, len, data))
+		return 0;
+	return keel_bus_read(vcpu, KEEL_BUS_MMIO, gpa, len, data);
+}
+
+bool keel_mmio_write_quick(struct keel_vcpu *vcpu, gpa_t gpa)
+{
+	return !keel_apic_in_kernel(vcpu) || keel_apic_reg_quick(gpa & 0xff0) ||
+	       (gpa ^ keel_apic_get_base(vcpu)) & PAGE_MASK;
+}
+
 static bool mmio_in_kernel(struct keel_vcpu *vcpu, struct keel_mmio_frag *f)
 {
-	int r = -EOPNOTSUPP;
-
-	if (f->write) {
-		if (keel_apic_in_kernel(vcpu))
-			r = keel_apic_mmio_write(vcpu, f->gpa, f->len, f->data);
-		if (r)
-			r = keel_bus_write(vcpu, KEEL_BUS_MMIO, f->gpa, f->len, f->data);
-	} else {
-		if (keel_apic_in_kernel(vcpu))
-			r = keel_apic_mmio_read(vcpu, f->gpa, f->len, f->data);
-		if (r)
-			r = keel_bus_read(vcpu, KEEL_BUS_MMIO, f->gpa, f->len, f->data);
-	}
-	return !r;
+	return !(f->write ? keel_mmio_write(vcpu, f->gpa, f->len, f->data) :
+			    keel_mmio_read(vcpu, f->gpa, f->len, f->data));
 }
 
 static void mmio_trace(struct keel_vcpu *vcpu, const struct keel_mmio_frag *f)

@@ -174,4 +174,31 @@ struct emul_decoded {
 
 void emul_decoded(const struct emul_ctxt *c, struct emul_decoded *d);
 
+/*
+ * Plain MOVs of 64 bit code between a register or a constant and memory, by which drivers
+ * reach device registers, without the rest of the emulator: plain.c.
+ */
+#define EMUL_PLAIN_BYTES	16	/* that must be readable; no instruction has as many */
+#define EMUL_PLAIN_NONE		0xff	/* no such register, */
+#define EMUL_PLAIN_RIP		0xfe	/* or the address of the next instruction */
+
+struct emul_plain {
+	u8 len;
+	u8 size;		/* of the memory operand: 1, 2, 4, 8 */
+	u8 reg_size;		/* a load: how much of the register it sets */
+	u8 reg;			/* unless has_imm */
+	u8 base, index;		/* a register, EMUL_PLAIN_NONE, and base EMUL_PLAIN_RIP */
+	u8 scale;		/* of index: a shift */
+	bool write, sign, has_imm;
+	s32 disp;
+	u64 imm;
+};
+
+/* False: not one of these; @p is then undefined. */
+bool emul_plain_decode(const u8 insn[EMUL_PLAIN_BYTES], struct emul_plain *p);
+/* The operand's linear address; @base and @index are 0 where there is none. */
+u64 emul_plain_address(const struct emul_plain *p, u64 base, u64 index);
+/* The register after a load of @val (p->size bytes of it), @old before. */
+u64 emul_plain_loaded(const struct emul_plain *p, u64 old, u64 val);
+
 #endif

@@ -13,6 +13,7 @@
 #include <asm/cpufeature.h>
 #include "../backend.h"
 #include "../irqchip/irqchip.h"
+#include "../plain.h"
 #include "../regs.h"
 #include "../trace.h"
 #include "s2_vm.h"
@@ -327,6 +328,26 @@ static int fault_handle(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 	if (exit->fault.present && fault_fast(&f))
 		return KEEL_RESUME;
 	return fault_slow(&f);
+}
+
+/*
+ * With interrupts off: a device access that a mark tells of, or, where there are no marks,
+ * the want of a slot. What is traced is traced with them on.
+ */
+int keel_fault_quick(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	bool marks = vcpu->vm->arch.s2->fmt->mark;
+	int r = KEEL_LATER;
+
+	if (fault_in_delivery(vcpu) || (marks && exit->kind == KEEL_EXIT_FAULT) ||
+	    exit->fault.access & (KEEL_ACC_EXEC | KEEL_ACC_GWALK) ||
+	    trace_keel_fault_enabled() || trace_keel_mmio_enabled())
+		return KEEL_LATER;
+	keel_mem_enter(vcpu);
+	if (!keel_vcpu_memslot(vcpu, exit->fault.gpa >> PAGE_SHIFT))
+		r = keel_plain_mmio(vcpu, exit);
+	keel_mem_leave(vcpu);
+	return r;
 }
 
 int keel_fault_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)

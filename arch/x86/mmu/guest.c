@@ -7,6 +7,7 @@
 #include "../backend.h"
 #include "../cpuid.h"
 #include "../regs.h"
+#include "gtlb.h"
 #include "gwalk.h"
 #include "mmu.h"
 
@@ -24,10 +25,9 @@ static int guest_update(void *priv, gpa_t gpa, u64 old, u64 new, unsigned int si
 
 static const struct gwalk_ops guest_ops = { .read = guest_read, .update = guest_update };
 
-/* RFLAGS.AC lifts SMAP for what an instruction names, not for the CPU's own accesses. */
-static bool guest_ac(struct keel_vcpu *vcpu, const struct gwalk *w)
+bool keel_gwalk_ac(struct keel_vcpu *vcpu, u64 cr4, unsigned int access)
 {
-	if (!(w->cr4 & X86_CR4_SMAP) || (w->access & EMUL_USER))
+	if (!(cr4 & X86_CR4_SMAP) || (access & EMUL_USER))
 		return false;
 	return keel_op(get_cpl)(vcpu) < 3 && (keel_op(get_rflags)(vcpu) & X86_EFLAGS_AC);
 }
@@ -60,13 +60,21 @@ enum emul_result keel_gwalk(struct keel_vcpu *vcpu, gva_t gva, unsigned int acce
 		.gbpages = keel_guest_has(vcpu, KEEL_F_GBPAGES),
 		.maxphyaddr = clamp_t(u8, vcpu->arch.maxphyaddr, 32, 52),
 	};
+	u64 generation = READ_ONCE(vcpu->vm->slots.generation);
+	struct keel_gtlb_hit hit;
 	enum gwalk_result r;
 
-	w.ac = guest_ac(vcpu, &w);
+	if (keel_gtlb_find(vcpu, gva, access, &hit)) {
+		*gpa = hit.gpa;
+		return EMUL_DONE;
+	}
+	smp_rmb();	/* the generation, before the slots */
+	w.ac = keel_gwalk_ac(vcpu, w.cr4, access);
 	r = gwalk(&w);
 	*gpa = w.gpa;
 	switch (r) {
 	case GWALK_OK:
+		keel_gtlb_note(vcpu, &w, generation);
 		return EMUL_DONE;
 	case GWALK_RETRY:
 		return EMUL_INTR;

@@ -22,18 +22,12 @@
 
 enum gwalk_mode { GWALK_32, GWALK_PAE, GWALK_LONG };
 
-struct gwalk_step {
-	gpa_t at;
-	u64 e;
-};
-
 /* A walk under way. */
 struct gwalk_state {
 	struct gwalk *w;
 	enum gwalk_mode mode;
 	unsigned int levels, level;	/* level: where the walk is; at the end, of the leaf */
 	unsigned int index_bits, size;	/* bits of the address per level; bytes per entry */
-	struct gwalk_step step[GWALK_MAX_LEVELS + 1];	/* by level */
 	u64 allow;			/* PTE_W and PTE_U, where all levels have them */
 	bool nx;			/* one level has it */
 };
@@ -156,7 +150,7 @@ static u64 gwalk_addr(const struct gwalk_state *s, u64 e)
 
 static gpa_t gwalk_leaf_gpa(const struct gwalk_state *s)
 {
-	u64 in_page = bits(gwalk_shift(s, s->level) - 1, 0), e = s->step[s->level].e;
+	u64 in_page = bits(gwalk_shift(s, s->level) - 1, 0), e = s->w->step[s->level].e;
 	gpa_t base = gwalk_addr(s, e) & ~in_page;
 
 	if (s->mode == GWALK_32 && s->level == 2)
@@ -182,7 +176,7 @@ static enum gwalk_result gwalk_fault(const struct gwalk_state *s, u32 why)
 /* Read the entry of s->level in @table, and add what it says. */
 static enum gwalk_result gwalk_read(struct gwalk_state *s, gpa_t table)
 {
-	struct gwalk_step *step = &s->step[s->level];
+	struct gwalk_step *step = &s->w->step[s->level];
 	u64 index = (s->w->gva >> gwalk_shift(s, s->level)) & (BIT_ULL(s->index_bits) - 1);
 
 	step->at = table + index * s->size;
@@ -222,7 +216,7 @@ static bool gwalk_data_allowed(const struct gwalk_state *s)
 static bool gwalk_key_allowed(const struct gwalk_state *s)
 {
 	const struct gwalk *w = s->w;
-	u32 key = (s->step[s->level].e >> PTE_PK_SHIFT) & 0xf;
+	u32 key = (s->w->step[s->level].e >> PTE_PK_SHIFT) & 0xf;
 	u32 rights = w->pkru >> (key * 2);
 
 	if (s->mode != GWALK_LONG || !(w->cr4 & X86_CR4_PKE) || (w->access & EMUL_FETCH) ||
@@ -253,7 +247,7 @@ static enum gwalk_result gwalk_set_bits(const struct gwalk_state *s)
 	unsigned int level;
 
 	for (level = s->levels; level >= s->level; level--) {
-		const struct gwalk_step *step = &s->step[level];
+		struct gwalk_step *step = &w->step[level];
 		u64 new = step->e | PTE_A;
 
 		if (s->mode == GWALK_PAE && level == 3)
@@ -262,6 +256,7 @@ static enum gwalk_result gwalk_set_bits(const struct gwalk_state *s)
 			new |= PTE_D;
 		if (new != step->e && w->ops->update(w->priv, step->at, step->e, new, s->size))
 			return GWALK_RETRY;
+		step->e = new;
 	}
 	return GWALK_OK;
 }
@@ -275,9 +270,9 @@ static enum gwalk_result gwalk_tables(struct gwalk_state *s)
 		r = gwalk_read(s, table);
 		if (r != GWALK_OK)
 			return r;
-		if (gwalk_is_leaf(s, s->step[s->level].e))
+		if (gwalk_is_leaf(s, s->w->step[s->level].e))
 			break;
-		table = gwalk_addr(s, s->step[s->level].e);
+		table = gwalk_addr(s, s->w->step[s->level].e);
 	}
 	r = gwalk_check(s);
 	return r == GWALK_OK ? gwalk_set_bits(s) : r;
@@ -304,5 +299,6 @@ enum gwalk_result gwalk(struct gwalk *w)
 		return r;
 	w->gpa = gwalk_leaf_gpa(&s);
 	w->level = s.level;
+	w->levels = s.levels;
 	return GWALK_OK;
 }

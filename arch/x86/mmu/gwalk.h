@@ -38,6 +38,12 @@ struct gwalk_ops {
 	int (*update)(void *priv, gpa_t gpa, u64 old, u64 new, unsigned int size);
 };
 
+/* An entry that the walk read, and what it held at the end: accessed and dirty bits are set. */
+struct gwalk_step {
+	gpa_t at;
+	u64 e;
+};
+
 struct gwalk {
 	/* in */
 	const struct gwalk_ops *ops;
@@ -53,6 +59,8 @@ struct gwalk {
 	gpa_t gpa;		/* GWALK_OK */
 	u32 error;		/* GWALK_FAULT */
 	unsigned int level;	/* GWALK_OK: size of the page, 1 is 4 KiB */
+	unsigned int levels;	/* GWALK_OK with paging: of the first entry; the last is at level */
+	struct gwalk_step step[GWALK_MAX_LEVELS + 1];	/* by level */
 };
 
 /* Walk for one access; sets accessed and dirty bits if it is allowed. */

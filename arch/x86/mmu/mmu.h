@@ -20,6 +20,8 @@ void keel_mmu_zap_all(struct keel_vm *vm);
  * to a read-only slot); or goes to userspace (-EFAULT and poisoned memory).
  */
 int keel_fault_exit(struct keel_vcpu *vcpu, struct keel_exit *exit);
+/* As keel_exit_quick(): a plain access to a device. */
+int keel_fault_quick(struct keel_vcpu *vcpu, struct keel_exit *exit);
 
 /*
  * Guest's own page tables: linear to physical, by CR0, CR3, CR4, EFER as they are now.

@@ -7,6 +7,7 @@
 #include <linux/printk.h>
 #include <linux/slab.h>
 #include "../backend.h"
+#include "gtlb.h"
 #include "s2_vm.h"
 
 #define ZAP_BUDGET	4096	/* entries looked at each time mmu_lock is held */
@@ -91,13 +92,16 @@ u64 keel_mmu_root(struct keel_vm *vm)
 int keel_mmu_vcpu_init(struct keel_vcpu *vcpu)
 {
 	vcpu->arch.root_hpa = keel_mmu_root(vcpu->vm);
-	return 0;
+	vcpu->arch.gtlb = keel_gtlb_alloc();
+	return vcpu->arch.gtlb ? 0 : -ENOMEM;
 }
 
 void keel_mmu_vcpu_destroy(struct keel_vcpu *vcpu)
 {
 	while (vcpu->arch.nr_table_cache)
 		tlb_table_free(tlb_table_get(vcpu));
+	kfree(vcpu->arch.gtlb);
+	vcpu->arch.gtlb = NULL;
 }
 
 void keel_s2_account(struct keel_vm *vm)

@@ -19,6 +19,12 @@
 #include <keel/emul.h>
 #include "../../mtrr.h"
 
+/* plain.c: an access to MMIO that userspace completes */
+struct keel_plain {
+	struct emul_plain insn;
+	u64 rip;		/* linear; the access is over only if the guest did not move */
+};
+
 /* Index into keel_vcpu_arch.regs, in encoding order. */
 enum keel_reg {
 	KEEL_RAX, KEEL_RCX, KEEL_RDX, KEEL_RBX, KEEL_RSP, KEEL_RBP, KEEL_RSI, KEEL_RDI,
@@ -149,10 +155,11 @@ struct keel_vcpu_arch {
 	bool unhalted;			/* kicked by a hypercall: the next HLT does not wait */
 	bool triple_fault;
 
-	/* emulation: pio.c, mmio.c */
+	/* emulation: pio.c, mmio.c, plain.c */
 	struct emul_ctxt *emul;		/* allocated at creation */
 	struct keel_mmio mmio;
 	struct keel_pio pio;
+	struct keel_plain plain;
 	gpa_t fault_gpa;		/* of the exit being handled, */
 	gva_t fault_gva;		/* its linear address if the CPU told it */
 	bool fault_gva_valid;
@@ -198,6 +205,7 @@ struct keel_vcpu_arch {
 	u64 root_hpa;			/* stage-2 root, as the backend loads it */
 	void *table_cache[8];		/* zeroed pages for tables, filled before mmu_lock */
 	unsigned int nr_table_cache;
+	struct keel_gtlb *gtlb;		/* gtlb.c: walks of the guest's own tables */
 
 	int last_cpu;			/* last physical CPU, for ASID and barriers */
 	bool in_guest_irq;		/* NMI or IRQ handling on exit */

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * gtlb.c - walks of the guest's page tables that are remembered, and proved at each use
+ */
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include "../cpuid.h"
+#include "../regs.h"
+#include "gtlb.h"
+
+#define GTLB_ENTRIES	8	/* code and device pages that are in use at a time */
+#define GTLB_NEVER	(~0ULL)	/* no generation of memslots at rest: those are even */
+
+/* What a walk depends on beside CR3 and PKRU. */
+#define GTLB_CR4	(X86_CR4_LA57 | X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE)
+
+struct gtlb_ask {
+	u64 page, cr3, cr4;
+	u32 pkru;
+	u16 access;		/* EMUL_* */
+	bool wp, nxe, ac;
+};
+
+struct gtlb_entry {
+	struct gtlb_ask ask;
+	u64 generation;		/* of the memslots that the addresses below are by */
+	gpa_t gpa;		/* of the page */
+	unsigned long hva;
+	unsigned int nr;
+	struct {
+		const u64 __user *at;
+		u64 e;
+	} step[GWALK_MAX_LEVELS];
+};
+
+struct keel_gtlb {
+	struct gtlb_entry entry[GTLB_ENTRIES];
+};
+
+struct keel_gtlb *keel_gtlb_alloc(void)
+{
+	struct keel_gtlb *g = kzalloc(sizeof(*g), GFP_KERNEL_ACCOUNT);
+	unsigned int i;
+
+	if (g)
+		for (i = 0; i < GTLB_ENTRIES; i++)
+			g->entry[i].generation = GTLB_NEVER;
+	return g;
+}
+
+void keel_gtlb_forget(struct keel_vcpu *vcpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < GTLB_ENTRIES; i++)
+		vcpu->arch.gtlb->entry[i].generation = GTLB_NEVER;
+}
+
+static void gtlb_ask(struct keel_vcpu *vcpu, gva_t gva, unsigned int access, struct gtlb_ask *a)
+{
+	u64 cr4 = keel_cr4(vcpu);
+
+	memset(a, 0, sizeof(*a));
+	a->page = gva >> PAGE_SHIFT;
+	a->cr3 = keel_cr3(vcpu);
+	a->cr4 = cr4 & GTLB_CR4;
+	a->pkru = cr4 & X86_CR4_PKE ? vcpu->arch.pkru : 0;
+	a->access = access & (EMUL_WRITE | EMUL_FETCH | EMUL_USER);
+	a->wp = keel_cr0(vcpu) & X86_CR0_WP;
+	a->nxe = vcpu->arch.efer & EFER_NX;
+	a->ac = keel_gwalk_ac(vcpu, cr4, access);
+}
+
+static bool gtlb_same(const struct gtlb_ask *a, const struct gtlb_ask *b)
+{
+	return a->page == b->page && a->cr3 == b->cr3 && a->cr4 == b->cr4 &&
+	       a->pkru == b->pkru && a->access == b->access && a->wp == b->wp &&
+	       a->nxe == b->nxe && a->ac == b->ac;
+}
+
+static struct gtlb_entry *gtlb_slot(struct keel_vcpu *vcpu, gva_t gva, unsigned int access)
+{
+	unsigned int i = (gva >> PAGE_SHIFT) ^ (access & EMUL_FETCH ? GTLB_ENTRIES / 2 : 0);
+
+	return &vcpu->arch.gtlb->entry[i % GTLB_ENTRIES];
+}
+
+/* The addresses are of memslots, which hold user memory only. */
+static bool gtlb_proved(const struct gtlb_entry *e)
+{
+	unsigned int i;
+	u64 now;
+
+	pagefault_disable();
+	if (!user_access_begin(e->step[0].at, sizeof(now)))
+		goto out;
+	for (i = 0; i < e->nr; i++) {
+		unsafe_get_user(now, e->step[i].at, end);
+		if (now != e->step[i].e)
+			goto end;
+	}
+	user_access_end();
+	pagefault_enable();
+	return true;
+end:
+	user_access_end();
+out:
+	pagefault_enable();
+	return false;
+}
+
+bool keel_gtlb_find(struct keel_vcpu *vcpu, gva_t gva, unsigned int access,
+		    struct keel_gtlb_hit *hit)
+{
+	const struct gtlb_entry *e = gtlb_slot(vcpu, gva, access);
+	struct gtlb_ask ask;
+
+	if (e->ask.page != gva >> PAGE_SHIFT || !(vcpu->arch.efer & EFER_LMA) ||
+	    e->generation != READ_ONCE(vcpu->vm->slots.generation))
+		return false;
+	gtlb_ask(vcpu, gva, access, &ask);
+	if (!gtlb_same(&e->ask, &ask) || !gtlb_proved(e))
+		return false;
+	hit->gpa = e->gpa | offset_in_page(gva);
+	hit->hva = e->hva ? e->hva | offset_in_page(gva) : 0;
+	return true;
+}
+
+static unsigned long gtlb_hva(struct keel_vcpu *vcpu, gpa_t gpa)
+{
+	struct keel_memslot *slot = keel_vcpu_memslot(vcpu, gpa >> PAGE_SHIFT);
+
+	return slot ? keel_slot_hva(slot, gpa >> PAGE_SHIFT) + offset_in_page(gpa) : 0;
+}
+
+void keel_gtlb_note(struct keel_vcpu *vcpu, const struct gwalk *w, u64 generation)
+{
+	struct gtlb_entry *e = gtlb_slot(vcpu, w->gva, w->access);
+	unsigned int level;
+
+	if (!(vcpu->arch.efer & EFER_LMA) || (generation & 1))
+		return;
+	e->generation = GTLB_NEVER;
+	e->nr = 0;
+	for (level = w->levels; level >= w->level; level--) {
+		e->step[e->nr].at = (const u64 __user *)gtlb_hva(vcpu, w->step[level].at);
+		if (!e->step[e->nr].at)
+			return;
+		e->step[e->nr++].e = w->step[level].e;
+	}
+	gtlb_ask(vcpu, w->gva, w->access, &e->ask);
+	e->gpa = w->gpa & PAGE_MASK;
+	e->hva = gtlb_hva(vcpu, e->gpa);
+	smp_rmb();	/* the slots, before the generation: pairs with memslot.c's */
+	if (READ_ONCE(vcpu->vm->slots.generation) == generation)
+		e->generation = generation;
+}
+
+static bool gtlb_read_code(unsigned long hva, u64 *insn)
+{
+	const u64 __user *from = (const u64 __user *)hva;
+
+	pagefault_disable();
+	if (!user_access_begin(from, EMUL_PLAIN_BYTES))
+		goto out;
+	unsafe_get_user(insn[0], from, end);
+	unsafe_get_user(insn[1], from + 1, end);
+	user_access_end();
+	pagefault_enable();
+	return true;
+end:
+	user_access_end();
+out:
+	pagefault_enable();
+	return false;
+}
+
+bool keel_gtlb_fetch(struct keel_vcpu *vcpu, gva_t rip, u8 *insn)
+{
+	unsigned int access = EMUL_FETCH | (keel_op(get_cpl)(vcpu) == 3 ? EMUL_USER : 0);
+	struct keel_gtlb_hit hit;
+
+	BUILD_BUG_ON(EMUL_PLAIN_BYTES != 2 * sizeof(u64));
+	if (offset_in_page(rip) > PAGE_SIZE - EMUL_PLAIN_BYTES)
+		return false;
+	return keel_gtlb_find(vcpu, rip, access, &hit) && hit.hva &&
+	       gtlb_read_code(hit.hva, (u64 *)insn);
+}
