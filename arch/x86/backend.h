@@ -89,11 +89,11 @@ struct keel_backend {
 	/* ---- one entry ---- */
 	/* Interrupts off. Enters and comes back with interrupts still off; host state restored. */
 	void (*enter)(struct keel_vcpu *vcpu);
-	/* Interrupts off, after the last of the entries in a row: machine check to the host. */
+	/* Interrupts off, after the last entry of a turn: machine check to the host. */
 	void (*exit_irqoff)(struct keel_vcpu *vcpu);
 	/*
-	 * Interrupts off, after each entry. Fills @exit; what the exit interrupted (an event in delivery) is
-	 * handed back by keel_event_requeue().
+	 * Interrupts off, after each entry. Fills @exit; what the exit interrupted (an event
+	 * in delivery) is handed back by keel_event_requeue().
 	 */
 	void (*decode)(struct keel_vcpu *vcpu, struct keel_exit *exit);
 

@@ -23,7 +23,7 @@ enum {
 	MSR_READ_ONLY	= BIT(6),
 	MSR_IF_AMD	= BIT(7),	/* hosts that have the register at all */
 	MSR_IF_INTEL	= BIT(8),
-	MSR_QUICK	= BIT(9),	/* @set takes no lock that sleeps, and touches no guest memory */
+	MSR_QUICK	= BIT(9),	/* @set takes no lock that sleeps, and no guest memory */
 };
 
 #define MSR_ANY		0xff		/* .feature: no CPUID feature is asked for */

@@ -15,7 +15,7 @@
 enum keel_next {
 	KEEL_TO_USER	= 0,	/* kvm_run is filled: return to userspace */
 	KEEL_RESUME	= 1,	/* enter the guest again */
-	KEEL_LATER	= 2,	/* of what runs with interrupts off: nothing done, they must be on */
+	KEEL_LATER	= 2,	/* with interrupts off: nothing done, they must be on */
 };
 
 /*

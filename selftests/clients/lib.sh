@@ -262,11 +262,19 @@ harmless() {
 	grep -v -e '^#' -e '^$' "$clients/harmless"
 }
 
+# The lines of the console; the last one only if it has ended: a reset cuts it.
+guest_console_lines() {
+	local console=$work/$1/console unended=''
+
+	[ -z "$(tail -c 1 "$console")" ] || unended='$d'
+	tr -d '\r' < "$console" | sed "$unended"
+}
+
 # The console has nothing but the script's lines and what is known to be harmless.
 guest_console_clean() {
 	local text
 
-	text=$(tr -d '\r' < "$work/$1/console" | grep -av -e '^case: ' -e '^$' |
+	text=$(guest_console_lines "$1" | grep -av -e '^case: ' -e '^$' |
 		grep -avE -f <(harmless))
 	[ -n "$text" ] || return 0
 	why "warning on the console of $1: $(head -n 1 <<< "$text")"
@@ -286,7 +294,7 @@ guests_show() {
 		cat "$work/$name"/{qemu,monitor}.log 2> /dev/null |
 			grep -avE '^($|[^ ]*(MM|PR)[0-9]|\(qemu\) [^ ]*i)' |
 			cut -c 1-120 | head -n 60 | sed "s/^/# $name qemu: /"
-		tail -n "$TAIL" "$work/$name/console" | sed "s/^/# $name: /"
+		tail -n "$TAIL" "$work/$name/console" | awk -v name="$name" '{ print "# " name ": " $0 }'
 	done | tr -d '\r'
 }
 
