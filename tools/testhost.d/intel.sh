@@ -6,6 +6,9 @@
 #
 # Bochs has no virtio: the host's / is a copy (copy.sh), on a CD made for each run.
 #
+# KEEL_BOCHS_DEBUGGER may name a file of commands for the emulator's debugger, to which
+# XCHG of BX with itself then returns.
+#
 # The kernel is by default that of tools/testkernel. The emulator's second has
 # INTEL_IPS instructions, and so many ticks has its TSC; the CPU model claims another
 # frequency, which the kernel must not believe.
@@ -101,6 +104,7 @@ com3: enabled=1, mode=file, dev=$log/host.steps
 com4: enabled=1, mode=file, dev=$log/dmesg.log
 ata0-master: type=cdrom, path=$work/host.iso, status=inserted
 boot: cdrom
+magic_break: enabled=$([ -n "${KEEL_BOCHS_DEBUGGER:-}" ] && echo 1 || echo 0)
 log: $log/emulator.log
 panic: action=fatal
 error: action=ignore
@@ -120,6 +124,7 @@ backend_start() {
 	done
 	intel_config > "$log/bochsrc"
 	echo c > "$work/debugger"
+	[ -z "${KEEL_BOCHS_DEBUGGER:-}" ] || cp "$KEEL_BOCHS_DEBUGGER" "$work/debugger"
 	setsid nice -n 5 bochs-bin -q -f "$log/bochsrc" -rc "$work/debugger" \
 		</dev/null > "$log/bochs.out" 2>&1 &
 	emulator_pid=$!
