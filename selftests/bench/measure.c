@@ -16,8 +16,17 @@ bool on_intel(void)
 	return b == signature_INTEL_ebx;
 }
 
+bool bench_full(void)
+{
+	const char *full = getenv("KEEL_FULL");
+
+	return full && *full;
+}
+
 void bench_result(const char *name, double instructions)
 {
+	if (!name)
+		return;
 	abi_note("bench %s %.0f", name, instructions);
 	if (getenv("KEEL_BENCH_PROFILE"))
 		abi_note("profile end");
@@ -181,7 +190,7 @@ static uint64_t least_batch(const struct bench_guest *g, const void *code, const
 	bench_make(&vm, &c, g->flags, code, end);
 	if (g->prepare)
 		g->prepare(&vm);
-	result = (void *)(vm.mem + DATA);
+	result = (void *)(vm.mem + RESULT);
 	for (i = 0; i < batches(); i++) {
 		window_start();
 		run_to_out(&c, DONE_PORT);
