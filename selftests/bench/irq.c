@@ -136,7 +136,7 @@ GUEST_BENCH(deadline_arm, "tsc-deadline-arm", VM_IRQCHIP, NULL, DEADLINE_SETUP, 
 	    "wrmsr\n", "");
 
 /*
- * IOAPIC pin 2, edge; channel 0 every 250 us. A guest that was entered with its interrupts
+ * IOAPIC pin 0, edge; channel 0 every 250 us. A guest that was entered with its interrupts
  * off keeps the host's away in Bochs until it exits: hence CPUID.
  */
 #define MASK_PICS "mov $0xff, %al\nout %al, $0x21\nout %al, $0xa1\n"
@@ -144,7 +144,7 @@ GUEST_BENCH(deadline_arm, "tsc-deadline-arm", VM_IRQCHIP, NULL, DEADLINE_SETUP, 
 	MASK_PICS							\
 	GUEST_X2APIC							\
 	GUEST_AT(0xfec00000)						\
-	"movl $0x14, (%rbx)\n"						\
+	"movl $0x10, (%rbx)\n"						\
 	"movl $" STRING(VECTOR) ", 0x10(%rbx)\n"			\
 	"mov $0x34, %al\nout %al, $0x43\n"				\
 	"mov $0x2a, %al\nout %al, $0x40\n"				\

@@ -3,6 +3,7 @@
  * measure.c - batches of operations, in a guest or in the VMM
  */
 #include <cpuid.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -30,6 +31,17 @@ void bench_result(const char *name, double instructions)
 	abi_note("bench %s %.0f", name, instructions);
 	if (getenv("KEEL_BENCH_PROFILE"))
 		abi_note("profile end");
+}
+
+/* A test that hangs spins: seconds of the host, of which the AMD one's are long. */
+static void limit_time(void)
+{
+	alarm(on_host("intel") ? 60 : 6);
+}
+
+__attribute__((constructor)) static void limit_tests(void)
+{
+	pthread_atfork(NULL, NULL, limit_time);
 }
 
 /* ---- what the profile looks for; XCHG of BX with itself stops Bochs for its debugger ---- */
