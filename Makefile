@@ -65,6 +65,15 @@ check-full:	## the same, with the tests that take long
 	@tools/setup check
 	@exec tools/run-tests --full
 
+bench:	## what operations cost on both emulated hosts, Keel beside KVM: table, build/bench/bench.svg
+	@tools/setup check
+	@exec selftests/bench/all show
+
+baseline:	## the same, kept as what make check expects; REASON='...' says why it changed
+	@[ -n '$(REASON)' ] || { echo "make baseline REASON='why the figures changed'" >&2; exit 1; }
+	@tools/setup check
+	@exec selftests/bench/all baseline '$(REASON)'
+
 coverage:	## lines of the logic cores that unit tests and kept fuzz inputs reach
 	@tools/setup check
 	@exec selftests/fuzz/coverage
@@ -105,5 +114,5 @@ endif
 %.clean:
 	$(MAKE) -s -C $* clean
 
-.PHONY: all modules modules_install run check check-full coverage programs selftests \
+.PHONY: all modules modules_install run check check-full bench baseline coverage programs selftests \
 	run-guest clean help headers module-for-run

@@ -19,6 +19,7 @@
 #define STRING(x)	STRING_(x)
 #define STRING_(x)	#x
 
+#define RESULT		0x10000	/* where guests leave the instructions of a batch */
 #define IDT		0x30000	/* in guests that take interrupts */
 #define HANDLER		0x3000	/* their handler of VECTOR */
 #define VECTOR		0x40
@@ -41,7 +42,7 @@ static inline long bare_ioctl(int fd, unsigned long req, const void *arg)
 	return r;
 }
 
-/* The result: one line of comment, "bench NAME INSTRUCTIONS". */
+/* The result: one line of comment, "bench NAME INSTRUCTIONS". NULL: nobody wants it. */
 void bench_result(const char *name, double instructions);
 
 /*
@@ -91,7 +92,7 @@ void bench_vcpu(struct vcpu *c, struct vm *vm, unsigned int id, uint64_t ip);
 	GUEST_TSC							\
 	"sub %r14, %rax\n"						\
 	"sub %r13, %rax\n"						\
-	"mov %rax, " STRING(DATA) "\n"					\
+	"mov %rax, " STRING(RESULT) "\n"					\
 	GUEST_OUT							\
 	"jmp 8b\n"
 
@@ -139,5 +140,6 @@ void bench_calls(const char *name, void (*fn)(void));
 uint64_t least_calls(void (*fn)(void));		/* of a batch, the loop taken off */
 
 bool on_intel(void);
+bool bench_full(void);		/* what takes long, too */
 
 #endif

@@ -35,7 +35,7 @@ GUEST_BENCH(cr0_write, "cr0-write", 0, NULL, "", "mov %cr0, %rax\nxor $0x10000, 
 	    "mov %rax, %cr0\n", "");
 GUEST_BENCH(cr4_write, "cr4-write", 0, NULL, "", "mov %cr4, %rax\nxor $1, %eax\n",
 	    "mov %rax, %cr4\n", "");
-GUEST_BENCH(cr8_write, "cr8-write", VM_IRQCHIP, NULL, "xor %eax, %eax\n", "",
+GUEST_BENCH(cr8_write, "cr8-write", VM_IRQCHIP, NULL, "", "xor %eax, %eax\n",
 	    "mov %rax, %cr8\n", "");
 GUEST_BENCH(invlpg, "invlpg", 0, NULL, GUEST_AT(0x10000), "", "invlpg (%rbx)\n", "");
 

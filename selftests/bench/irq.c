@@ -135,18 +135,21 @@ GUEST_BENCH(deadline, "tsc-deadline", VM_IRQCHIP, NULL, DEADLINE_SETUP, DEADLINE
 GUEST_BENCH(deadline_arm, "tsc-deadline-arm", VM_IRQCHIP, NULL, DEADLINE_SETUP, FAR_PREP,
 	    "wrmsr\n", "");
 
-/* IOAPIC pin 2, edge; channel 0 every 250 us */
+/*
+ * IOAPIC pin 0, edge; channel 0 every 250 us. A guest that was entered with its interrupts
+ * off keeps the host's away in Bochs until it exits: hence CPUID.
+ */
 #define MASK_PICS "mov $0xff, %al\nout %al, $0x21\nout %al, $0xa1\n"
 #define PIT_SETUP							\
 	MASK_PICS							\
 	GUEST_X2APIC							\
 	GUEST_AT(0xfec00000)						\
-	"movl $0x14, (%rbx)\n"						\
+	"movl $0x10, (%rbx)\n"						\
 	"movl $" STRING(VECTOR) ", 0x10(%rbx)\n"			\
 	"mov $0x34, %al\nout %al, $0x43\n"				\
 	"mov $0x2a, %al\nout %al, $0x40\n"				\
 	"mov $0x01, %al\nout %al, $0x40\n"				\
-	"sti\n"
+	"sti\ncpuid\n"
 GUEST_BENCH(pit_tick, "pit-tick", VM_IRQCHIP | VM_PIT, NULL, PIT_SETUP, GUEST_NO_IRQ,
 	    GUEST_WAIT_IRQ, GUEST_HANDLER);
 

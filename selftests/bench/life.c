@@ -77,6 +77,8 @@ TEST(with_100_vms)
 
 TEST(with_1000_vms)
 {
+	if (!bench_full())
+		SKIP("takes long");
 	bench_vm("create-vm-1000", "close-vm-1000", 1000);
 }
 
@@ -96,4 +98,34 @@ TEST(create_vcpu)
 		ASSERT_OK(fd);
 	}
 	bench_result("create-vcpu", make);
+}
+
+/* ---- what no design can avoid: a file, its descriptor, an ioctl ---- */
+
+static void no_ioctl(void)
+{
+	bare_ioctl(dev, 0, NULL);
+}
+
+TEST(ioctl_nothing)
+{
+	bench_calls("ioctl-nothing", no_ioctl);
+}
+
+TEST(make_fd)
+{
+	uint64_t make = ~0UL, close = ~0UL;
+	int i, fd;
+
+	idle_start();
+	for (i = 0; i < TIMES; i++) {
+		begin();
+		fd = syscall(SYS_eventfd2, 0, 0);
+		end(&make);
+		begin();
+		syscall(SYS_close, fd);
+		end(&close);
+	}
+	bench_result("make-fd", make);
+	bench_result("close-fd", close);
 }
