@@ -55,18 +55,25 @@ long keel_vcpu_stats_fd(struct keel_vcpu *vcpu);
  */
 extern struct static_key_false_deferred keel_times_on;
 
+/* KEEL_BARE=1 leaves out what users watch by, so that the bench can tell what it costs. */
+#ifdef KEEL_BARE
+#define keel_times_watched()	false
+#else
+#define keel_times_watched()	static_branch_unlikely(&keel_times_on.key)
+#endif
+
 void keel_times_note_exit(struct keel_vcpu *vcpu, unsigned int kind);
 void keel_times_note_entry(struct keel_vcpu *vcpu);
 
 static inline void keel_times_exit(struct keel_vcpu *vcpu, unsigned int kind)
 {
-	if (static_branch_unlikely(&keel_times_on.key))
+	if (keel_times_watched())
 		keel_times_note_exit(vcpu, kind);
 }
 
 static inline void keel_times_entry(struct keel_vcpu *vcpu)
 {
-	if (static_branch_unlikely(&keel_times_on.key))
+	if (keel_times_watched())
 		keel_times_note_entry(vcpu);
 }
 
