@@ -87,10 +87,14 @@ struct keel_backend {
 	void (*vcpu_put)(struct keel_vcpu *vcpu);
 
 	/* ---- one entry ---- */
-	/* Interrupts off. Enters and comes back with interrupts still off; host state restored. */
+	/*
+	 * Interrupts off, and not on until .end: what holds for all entries of a turn is made
+	 * ready, and taken back; a machine check goes to the host then.
+	 */
+	void (*begin)(struct keel_vcpu *vcpu);
+	void (*end)(struct keel_vcpu *vcpu);
+	/* Enters and comes back with interrupts still off. */
 	void (*enter)(struct keel_vcpu *vcpu);
-	/* Interrupts off, after the last entry of a turn: machine check to the host. */
-	void (*exit_irqoff)(struct keel_vcpu *vcpu);
 	/*
 	 * Interrupts off, after each entry. Fills @exit; what the exit interrupted (an event
 	 * in delivery) is handed back by keel_event_requeue().
@@ -132,6 +136,7 @@ struct keel_backend {
 	void (*set_segment)(struct keel_vcpu *vcpu, enum keel_segreg seg,
 			    const struct kvm_segment *s);
 	u8 (*get_cpl)(struct keel_vcpu *vcpu);
+	bool (*get_cs_l)(struct keel_vcpu *vcpu);	/* get_segment's, sooner */
 	void (*get_dtable)(struct keel_vcpu *vcpu, bool idt, struct kvm_dtable *dt);
 	void (*set_dtable)(struct keel_vcpu *vcpu, bool idt, const struct kvm_dtable *dt);
 	/* Values were checked; arch.cr0 and so on are updated by the op. */
@@ -174,14 +179,14 @@ extern const struct keel_backend *keel_backend;
  */
 #define KEEL_BACKEND_OPS(X)							\
 	X(vm_init) X(vm_destroy) X(vcpu_init) X(vcpu_destroy) X(vcpu_reset)	\
-	X(vcpu_load) X(vcpu_put) X(enter) X(exit_irqoff) X(decode)		\
+	X(vcpu_load) X(vcpu_put) X(begin) X(end) X(enter) X(decode)		\
 	X(inject) X(cancel_inject) X(irq_blocked) X(nmi_blocked)		\
 	X(request_irq_window) X(request_nmi_window) X(get_nmi_mask)		\
 	X(set_nmi_mask) X(get_shadow) X(set_shadow) X(update_cr8)		\
 	X(set_apic_status) X(set_eoi_exits)					\
 	X(cache_reg) X(get_rflags) X(set_rflags) X(get_segment) X(set_segment)	\
-	X(get_cpl) X(get_dtable) X(set_dtable) X(set_cr0) X(set_cr3)		\
-	X(set_cr4) X(set_efer) X(set_dr7) X(get_dr6) X(set_dr6)			\
+	X(get_cpl) X(get_cs_l) X(get_dtable) X(set_dtable) X(set_cr0)		\
+	X(set_cr3) X(set_cr4) X(set_efer) X(set_dr7) X(get_dr6) X(set_dr6)	\
 	X(get_msr) X(set_msr) X(set_tsc) X(update_intercepts) X(flush_tlb)	\
 	X(set_root)
 

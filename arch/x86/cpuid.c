@@ -227,17 +227,17 @@ int keel_cpuid_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	u32 eax = keel_reg_read(vcpu, KEEL_RAX);
 	u32 ecx = keel_reg_read(vcpu, KEEL_RCX);
-	u32 ebx, edx;
+	struct cpuid_out o;
 
 	if (cpuid_faults(vcpu)) {
 		keel_inject_gp(vcpu, 0);
 		return KEEL_RESUME;
 	}
-	keel_cpuid_query(vcpu, &eax, &ebx, &ecx, &edx);
-	keel_reg_write(vcpu, KEEL_RAX, eax);
-	keel_reg_write(vcpu, KEEL_RBX, ebx);
-	keel_reg_write(vcpu, KEEL_RCX, ecx);
-	keel_reg_write(vcpu, KEEL_RDX, edx);
+	cpuid_read(vcpu->arch.cpuid, eax, ecx, &o);
+	keel_reg_write(vcpu, KEEL_RAX, o.reg[CPUID_REG_EAX]);
+	keel_reg_write(vcpu, KEEL_RBX, o.reg[CPUID_REG_EBX]);
+	keel_reg_write(vcpu, KEEL_RCX, o.reg[CPUID_REG_ECX]);
+	keel_reg_write(vcpu, KEEL_RDX, o.reg[CPUID_REG_EDX]);
 	return keel_skip(vcpu, exit);
 }
 

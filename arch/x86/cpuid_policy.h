@@ -51,11 +51,14 @@ struct cpuid_host {
 	bool amd, intel;	/* of whom the CPU is; AMD includes Hygon */
 };
 
+#define CPUID_HASHES	64	/* a power of 2 */
+
 struct keel_cpuid {
 	unsigned int nent;
 	bool amd;		/* vendor string of the table */
 	struct kvm_cpuid_entry2 *e;	/* in the order userspace gave */
-	u16 order[CPUID_MAX_ENTRIES];	/* by leaf; indices into e */
+	u16 order[CPUID_MAX_ENTRIES];	/* indices into e, by hash of the leaf: those of one */
+	u16 first[CPUID_HASHES + 1];	/* begin here, and end where the next one's begin */
 };
 
 /* State that some bits of CPUID mirror. */

@@ -20,53 +20,40 @@ static bool vendor_is(const struct kvm_cpuid_entry2 *e, const char *id)
 	return !memcmp(v, id, sizeof(v));
 }
 
-/* Insertion keeps equal leaves in userspace's order: the first one wins. */
+/* The leaves of each class are a few in a row. */
+static unsigned int hash_of(u32 leaf)
+{
+	return (leaf ^ leaf >> 26) % CPUID_HASHES;
+}
+
+/* Equal leaves stay in userspace's order: the first one wins. */
 void cpuid_index(struct keel_cpuid *t)
 {
 	const struct kvm_cpuid_entry2 *e;
-	unsigned int i, j;
+	unsigned int h, i, n = 0;
 
-	for (i = 0; i < t->nent; i++) {
-		for (j = i; j > 0 && t->e[t->order[j - 1]].function > t->e[i].function; j--)
-			t->order[j] = t->order[j - 1];
-		t->order[j] = i;
+	for (h = 0; h < CPUID_HASHES; h++) {
+		t->first[h] = n;
+		for (i = 0; i < t->nent; i++)
+			if (hash_of(t->e[i].function) == h)
+				t->order[n++] = i;
 	}
+	t->first[h] = n;
 	e = cpuid_find(t, 0, 0);
 	t->amd = e && (vendor_is(e, "AuthenticAMD") || vendor_is(e, "HygonGenuine") ||
 		       vendor_is(e, "AMDisbetter!"));
 }
 
-/* The n-th entry by leaf. @n may be speculated beyond the table. */
-static struct kvm_cpuid_entry2 *nth(const struct keel_cpuid *t, unsigned int n)
-{
-	return &t->e[t->order[array_index_nospec(n, t->nent)]];
-}
-
-static unsigned int first_of(const struct keel_cpuid *t, u32 leaf)
-{
-	unsigned int lo = 0, hi = t->nent;
-
-	while (lo < hi) {
-		unsigned int mid = (lo + hi) / 2;
-
-		if (nth(t, mid)->function < leaf)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
 struct kvm_cpuid_entry2 *cpuid_find(const struct keel_cpuid *t, u32 leaf, u32 subleaf)
 {
-	unsigned int i;
+	unsigned int h = hash_of(leaf), i;
 
-	for (i = first_of(t, leaf); i < t->nent; i++) {
-		struct kvm_cpuid_entry2 *e = nth(t, i);
+	for (i = t->first[h]; i < t->first[h + 1]; i++) {
+		/* May be speculated beyond the table. */
+		struct kvm_cpuid_entry2 *e = &t->e[t->order[array_index_nospec(i, t->nent)]];
 
-		if (e->function != leaf)
-			break;
-		if (!(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || e->index == subleaf)
+		if (e->function == leaf &&
+		    (!(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || e->index == subleaf))
 			return e;
 	}
 	return NULL;
@@ -111,10 +98,10 @@ void cpuid_read(const struct keel_cpuid *t, u32 leaf, u32 subleaf, struct cpuid_
 {
 	const struct kvm_cpuid_entry2 *e = cpuid_find(t, leaf, subleaf);
 
-	memset(o, 0, sizeof(*o));
 	if (!e)
 		e = out_of_range(t, leaf, subleaf);
 	if (!e) {
+		memset(o, 0, sizeof(*o));
 		read_topology(t, leaf, subleaf, o);
 		return;
 	}
@@ -251,21 +238,26 @@ static u32 entry_reg(const struct kvm_cpuid_entry2 *e, u8 reg)
 	}
 }
 
-/* KVM's leaves stand where its signature is, which another interface may have pushed up. */
+static bool is_pv_signature(const struct kvm_cpuid_entry2 *e)
+{
+	u32 sig[3] = { e->ebx, e->ecx, e->edx };
+
+	return e->function >> 28 == 4 && !(e->function & 0xff) &&
+	       !memcmp(sig, KVM_SIGNATURE, sizeof(sig));
+}
+
+/* KVM's leaves stand where its signature is first, which another interface may have pushed up. */
 static const struct kvm_cpuid_entry2 *find_pv(const struct keel_cpuid *t)
 {
+	const struct kvm_cpuid_entry2 *first = NULL;
 	unsigned int i;
 
-	for (i = first_of(t, KVM_CPUID_SIGNATURE); i < t->nent; i++) {
-		const struct kvm_cpuid_entry2 *e = nth(t, i);
-		u32 sig[3] = { e->ebx, e->ecx, e->edx };
-
-		if (e->function >> 28 != 4)
-			break;
-		if (!(e->function & 0xff) && !memcmp(sig, KVM_SIGNATURE, sizeof(sig)))
-			return cpuid_find(t, e->function | (KVM_CPUID_FEATURES & 0xff), 0);
-	}
-	return NULL;
+	for (i = 0; i < t->nent; i++)
+		if (is_pv_signature(&t->e[i]) && (!first || t->e[i].function < first->function))
+			first = &t->e[i];
+	if (!first)
+		return NULL;
+	return cpuid_find(t, first->function | (KVM_CPUID_FEATURES & 0xff), 0);
 }
 
 static u64 pv_features(const struct keel_cpuid *t)

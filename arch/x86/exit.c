@@ -37,7 +37,7 @@ int keel_skip_len(struct keel_vcpu *vcpu, unsigned int len)
 {
 	u64 rip = keel_rip(vcpu) + len;
 
-	if (!keel_is_64bit(vcpu))
+	if (upper_32_bits(rip) && !keel_is_64bit(vcpu))
 		rip = (u32)rip;
 	keel_reg_write(vcpu, KEEL_RIP, rip);
 	keel_op(set_shadow)(vcpu, 0);

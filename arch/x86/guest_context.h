@@ -15,9 +15,13 @@
 #include <linux/rcupdate.h>
 #include <linux/vtime.h>
 
-/* CPU time is the guest's from here to keel_guest_time_exit(). Interrupts off. */
+/*
+ * CPU time is the guest's from here to keel_guest_time_exit(). Interrupts off. Once for many
+ * entries: RCU need not be told at each that nothing is being read here.
+ */
 static __always_inline void keel_guest_time_enter(void)
 {
+	rcu_virt_note_context_switch(smp_processor_id());
 	vtime_account_guest_enter();
 }
 
@@ -32,8 +36,7 @@ static __always_inline void keel_guest_state_enter(void)
 	instrumentation_begin();
 	trace_hardirqs_on_prepare();
 	lockdep_hardirqs_on_prepare();
-	if (!context_tracking_guest_enter())
-		rcu_virt_note_context_switch(smp_processor_id());
+	context_tracking_guest_enter();
 	instrumentation_end();
 	lockdep_hardirqs_on(CALLER_ADDR0);
 }

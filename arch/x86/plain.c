@@ -120,20 +120,23 @@ int keel_plain_mmio(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 
 /* ---- lengths ---- */
 
+#define PLAIN_LENGTH(n, first) { .len = (n), .mask = GENMASK((n) * 8 - 1, 0), .bytes = (first) }
+
 static const struct plain_length {
+	u32 mask, bytes;
 	u8 len;
-	u8 bytes[3];
 } plain_lengths[KEEL_NR_EXITS] = {
-	[KEEL_EXIT_CPUID]	= { 2, { 0x0f, 0xa2 } },
-	[KEEL_EXIT_MSR_READ]	= { 2, { 0x0f, 0x32 } },
-	[KEEL_EXIT_MSR_WRITE]	= { 2, { 0x0f, 0x30 } },
-	[KEEL_EXIT_HYPERCALL]	= { 3, { 0x0f, 0x01, 0xd9 } },
+	[KEEL_EXIT_CPUID]	= PLAIN_LENGTH(2, 0xa20f),
+	[KEEL_EXIT_MSR_READ]	= PLAIN_LENGTH(2, 0x320f),
+	[KEEL_EXIT_MSR_WRITE]	= PLAIN_LENGTH(2, 0x300f),
+	[KEEL_EXIT_HYPERCALL]	= PLAIN_LENGTH(3, 0xd9010f),
 };
 
 u8 keel_plain_length(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 {
 	const struct plain_length *want = &plain_lengths[exit->kind];
 	u8 insn[EMUL_PLAIN_BYTES];
+	u32 bytes;
 	bool found;
 
 	if (!want->len || !keel_is_64bit(vcpu))
@@ -141,5 +144,6 @@ u8 keel_plain_length(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 	keel_mem_enter(vcpu);
 	found = keel_gtlb_fetch(vcpu, keel_rip(vcpu), insn);
 	keel_mem_leave(vcpu);
-	return found && !memcmp(insn, want->bytes, want->len) ? want->len : 0;
+	memcpy(&bytes, insn, sizeof(bytes));
+	return found && (bytes & want->mask) == want->bytes ? want->len : 0;
 }

@@ -25,23 +25,13 @@
 #define KEEL_RESET_RIP		0xfff0
 #define KEEL_RESET_EDX		0x600	/* a vCPU that has no CPUID yet: family 6 */
 
-bool keel_is_64bit(struct keel_vcpu *vcpu)
-{
-	struct kvm_segment cs;
-
-	if (!(vcpu->arch.efer & EFER_LMA))
-		return false;
-	keel_op(get_segment)(vcpu, KEEL_CS, &cs);
-	return cs.l;
-}
-
 u64 keel_linear_rip(struct keel_vcpu *vcpu)
 {
 	struct kvm_segment cs;
 
-	keel_op(get_segment)(vcpu, KEEL_CS, &cs);
-	if ((vcpu->arch.efer & EFER_LMA) && cs.l)
+	if (keel_is_64bit(vcpu))
 		return keel_rip(vcpu);
+	keel_op(get_segment)(vcpu, KEEL_CS, &cs);
 	return (u32)(cs.base + keel_rip(vcpu));
 }
 

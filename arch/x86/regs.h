@@ -62,7 +62,11 @@ static inline void keel_set_edx_eax(struct keel_vcpu *vcpu, u64 val)
 }
 
 /* EFER.LMA and CS.L: 64 bit code runs now. */
-bool keel_is_64bit(struct keel_vcpu *vcpu);
+static inline bool keel_is_64bit(struct keel_vcpu *vcpu)
+{
+	return (vcpu->arch.efer & EFER_LMA) && keel_op(get_cs_l)(vcpu);
+}
+
 u64 keel_linear_rip(struct keel_vcpu *vcpu);
 
 /* RESET or INIT: architectural values ("Processor State after Reset"). */

@@ -183,6 +183,7 @@ static int keel_guest_turn(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	keel_fpu_load_xcr(vcpu);
 	keel_debug_load(vcpu);
 	keel_guest_time_enter();
+	keel_op(begin)(vcpu);
 	do {
 		r = keel_pass(vcpu, exit);
 		/* With breakpoints on, each entry starts with a clean DR6. */
@@ -191,7 +192,7 @@ static int keel_guest_turn(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	keel_debug_unload(vcpu);
 	keel_fpu_load_host_xcr(vcpu);
 	WRITE_ONCE(vcpu->mode, KEEL_OUTSIDE_GUEST);
-	keel_op(exit_irqoff)(vcpu);
+	keel_op(end)(vcpu);
 	/* The interrupt that ended it is taken here, while time still counts as the guest's. */
 	local_irq_enable();
 	asm volatile("nop");	/* STI takes effect behind the instruction that follows it */

@@ -11,18 +11,16 @@
 #define GTLB_ENTRIES	8	/* code and device pages that are in use at a time */
 #define GTLB_NEVER	(~0ULL)	/* no generation of memslots at rest: those are even */
 
-/* What a walk depends on beside CR3 and PKRU. */
+/* Of CR4, CR0, EFER and the access: bits that do not collide. */
 #define GTLB_CR4	(X86_CR4_LA57 | X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE)
-
-struct gtlb_ask {
-	u64 page, cr3, cr4;
-	u32 pkru;
-	u16 access;		/* EMUL_* */
-	bool wp, nxe, ac;
-};
+#define GTLB_WP		X86_CR0_WP
+#define GTLB_NXE	EFER_NX
+#define GTLB_ACCESS	(EMUL_WRITE | EMUL_FETCH | EMUL_USER)
+#define GTLB_AC		BIT_ULL(63)
 
 struct gtlb_entry {
-	struct gtlb_ask ask;
+	u64 page, cr3, how;
+	u32 pkru;
 	u64 generation;		/* of the memslots that the addresses below are by */
 	gpa_t gpa;		/* of the page */
 	unsigned long hva;
@@ -56,26 +54,22 @@ void keel_gtlb_forget(struct keel_vcpu *vcpu)
 		vcpu->arch.gtlb->entry[i].generation = GTLB_NEVER;
 }
 
-static void gtlb_ask(struct keel_vcpu *vcpu, gva_t gva, unsigned int access, struct gtlb_ask *a)
+/* What beside the address, CR3 and PKRU decides, in one word. */
+static u64 gtlb_how(struct keel_vcpu *vcpu, u64 cr4, unsigned int access)
 {
-	u64 cr4 = keel_cr4(vcpu);
+	u64 how = cr4 & GTLB_CR4;
 
-	memset(a, 0, sizeof(*a));
-	a->page = gva >> PAGE_SHIFT;
-	a->cr3 = keel_cr3(vcpu);
-	a->cr4 = cr4 & GTLB_CR4;
-	a->pkru = cr4 & X86_CR4_PKE ? vcpu->arch.pkru : 0;
-	a->access = access & (EMUL_WRITE | EMUL_FETCH | EMUL_USER);
-	a->wp = keel_cr0(vcpu) & X86_CR0_WP;
-	a->nxe = vcpu->arch.efer & EFER_NX;
-	a->ac = keel_gwalk_ac(vcpu, cr4, access);
+	BUILD_BUG_ON(GTLB_CR4 & (GTLB_WP | GTLB_AC | GTLB_NXE | GTLB_ACCESS));
+	how |= keel_cr0(vcpu) & GTLB_WP;
+	how |= vcpu->arch.efer & GTLB_NXE;
+	if (keel_gwalk_ac(vcpu, cr4, access))
+		how |= GTLB_AC;
+	return how | (access & GTLB_ACCESS);
 }
 
-static bool gtlb_same(const struct gtlb_ask *a, const struct gtlb_ask *b)
+static u32 gtlb_pkru(const struct keel_vcpu *vcpu, u64 cr4)
 {
-	return a->page == b->page && a->cr3 == b->cr3 && a->cr4 == b->cr4 &&
-	       a->pkru == b->pkru && a->access == b->access && a->wp == b->wp &&
-	       a->nxe == b->nxe && a->ac == b->ac;
+	return cr4 & X86_CR4_PKE ? vcpu->arch.pkru : 0;
 }
 
 static struct gtlb_entry *gtlb_slot(struct keel_vcpu *vcpu, gva_t gva, unsigned int access)
@@ -113,13 +107,14 @@ bool keel_gtlb_find(struct keel_vcpu *vcpu, gva_t gva, unsigned int access,
 		    struct keel_gtlb_hit *hit)
 {
 	const struct gtlb_entry *e = gtlb_slot(vcpu, gva, access);
-	struct gtlb_ask ask;
+	u64 cr4;
 
-	if (e->ask.page != gva >> PAGE_SHIFT || !(vcpu->arch.efer & EFER_LMA) ||
-	    e->generation != READ_ONCE(vcpu->vm->slots.generation))
+	if (e->page != gva >> PAGE_SHIFT || !(vcpu->arch.efer & EFER_LMA) ||
+	    e->generation != READ_ONCE(vcpu->vm->slots.generation) || e->cr3 != keel_cr3(vcpu))
 		return false;
-	gtlb_ask(vcpu, gva, access, &ask);
-	if (!gtlb_same(&e->ask, &ask) || !gtlb_proved(e))
+	cr4 = keel_cr4(vcpu);
+	if (e->how != gtlb_how(vcpu, cr4, access) || e->pkru != gtlb_pkru(vcpu, cr4) ||
+	    !gtlb_proved(e))
 		return false;
 	hit->gpa = e->gpa | offset_in_page(gva);
 	hit->hva = e->hva ? e->hva | offset_in_page(gva) : 0;
@@ -148,7 +143,10 @@ void keel_gtlb_note(struct keel_vcpu *vcpu, const struct gwalk *w, u64 generatio
 			return;
 		e->step[e->nr++].e = w->step[level].e;
 	}
-	gtlb_ask(vcpu, w->gva, w->access, &e->ask);
+	e->page = w->gva >> PAGE_SHIFT;
+	e->cr3 = w->cr3;
+	e->how = gtlb_how(vcpu, w->cr4, w->access);
+	e->pkru = gtlb_pkru(vcpu, w->cr4);
 	e->gpa = w->gpa & PAGE_MASK;
 	e->hva = gtlb_hva(vcpu, e->gpa);
 	smp_rmb();	/* the slots, before the generation: pairs with memslot.c's */

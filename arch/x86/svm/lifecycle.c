@@ -178,39 +178,49 @@ void svm_enter(struct keel_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct svm_cpu *sc = this_cpu_ptr(&svm_cpu);
-	struct svm_enter_args args;
-	u16 ldt;
 
-	BUILD_BUG_ON(offsetof(struct svm_enter_args, host_pa) != 8);
-	BUILD_BUG_ON(offsetof(struct svm_enter_args, regs) != 16);
-	BUILD_BUG_ON(offsetof(struct svm_enter_args, guest_spec_ctrl) != 24);
-	BUILD_BUG_ON(offsetof(struct svm_enter_args, host_spec_ctrl) != 32);
-	BUILD_BUG_ON(offsetof(struct svm_enter_args, swap_spec_ctrl) != 40);
-
-	args.vmcb_pa = svm->vmcb_pa;
-	args.host_pa = sc->host_pa;
-	args.regs = vcpu->arch.regs;
-	svm_prepare_spec_ctrl(vcpu, &args);
+	svm_prepare_spec_ctrl(vcpu, &svm->args);
 	if (svm->asid_generation != sc->asid_generation)
 		svm_take_asid(svm, sc);
 	svm_flush_regs(vcpu);
 	svm->vmcb->control.exit_code = (u32)SVM_EXIT_ERR;	/* what stays if VMRUN faults */
 	svm->vmcb->control.exit_code_hi = ~0U;
 
-	/* An LDT that another thread changed came by an interrupt: what VMLOAD brings is old. */
-	store_ldt(ldt);
-	if (unlikely(ldt))
-		svm_save_host(sc);
 	svm_set_gif(false);
-	svm_enter_noinstr(&args);
+	svm_enter_noinstr(&svm->args);
 	svm_set_gif(true);
 
 	svm_flush_done(svm, sc);
 	if (unlikely(svm_entry_failed(svm)))
 		return;
-	svm_save_spec_ctrl(vcpu, &args);
+	svm_save_spec_ctrl(vcpu, &svm->args);
 	svm_fetch_regs(vcpu);
 	svm_iret_check(vcpu);
+}
+
+static void svm_check_args(void)
+{
+	BUILD_BUG_ON(offsetof(struct svm_enter_args, host_pa) != 8);
+	BUILD_BUG_ON(offsetof(struct svm_enter_args, regs) != 16);
+	BUILD_BUG_ON(offsetof(struct svm_enter_args, guest_spec_ctrl) != 24);
+	BUILD_BUG_ON(offsetof(struct svm_enter_args, host_spec_ctrl) != 32);
+	BUILD_BUG_ON(offsetof(struct svm_enter_args, swap_spec_ctrl) != 40);
+}
+
+void svm_begin(struct keel_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct svm_cpu *sc = this_cpu_ptr(&svm_cpu);
+	u16 ldt;
+
+	svm_check_args();
+	svm->args.vmcb_pa = svm->vmcb_pa;
+	svm->args.host_pa = sc->host_pa;
+	svm->args.regs = vcpu->arch.regs;
+	/* An LDT that another thread changed came by an interrupt: what VMLOAD brings is old. */
+	store_ldt(ldt);
+	if (unlikely(ldt))
+		svm_save_host(sc);
 }
 
 /* A machine check hit while the guest ran: the host's handler, as if from user mode. */
@@ -221,7 +231,7 @@ static void svm_host_machine_check(void)
 	do_machine_check(&regs);
 }
 
-void svm_exit_irqoff(struct keel_vcpu *vcpu)
+void svm_end(struct keel_vcpu *vcpu)
 {
 	if (svm_control(vcpu)->exit_code == SVM_EXIT_EXCP_BASE + X86_TRAP_MC)
 		svm_host_machine_check();

@@ -116,6 +116,11 @@ u8 svm_get_cpl(struct keel_vcpu *vcpu)
 	return svm_save(vcpu)->cpl;
 }
 
+bool svm_get_cs_l(struct keel_vcpu *vcpu)
+{
+	return svm_save(vcpu)->cs.attrib & SVM_SELECTOR_L_MASK;
+}
+
 void svm_get_dtable(struct keel_vcpu *vcpu, bool idt, struct kvm_dtable *dt)
 {
 	struct vmcb_save_area *s = svm_save(vcpu);

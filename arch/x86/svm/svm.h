@@ -35,6 +35,7 @@ struct svm_vcpu {
 	void *msrpm;
 	u64 asid_generation;		/* of svm_cpu; 0: take a new ASID */
 	int asid_cpu;
+	struct svm_enter_args args;	/* from .begin on */
 	bool nmi_masked;		/* an NMI handler runs: until IRET */
 	bool iret_seen;			/* IRET intercepted, not yet executed */
 	u64 iret_rip;
@@ -127,7 +128,8 @@ void svm_vcpu_put(struct keel_vcpu *vcpu);
 void svm_load_tsc_ratio(struct keel_vcpu *vcpu);	/* preemption off */
 void svm_load_tsc_aux(struct keel_vcpu *vcpu);		/* preemption off */
 void svm_enter(struct keel_vcpu *vcpu);
-void svm_exit_irqoff(struct keel_vcpu *vcpu);
+void svm_begin(struct keel_vcpu *vcpu);
+void svm_end(struct keel_vcpu *vcpu);
 
 /* exit.c */
 void svm_decode(struct keel_vcpu *vcpu, struct keel_exit *exit);
@@ -162,6 +164,7 @@ void svm_set_rflags(struct keel_vcpu *vcpu, u64 rflags);
 void svm_get_segment(struct keel_vcpu *vcpu, enum keel_segreg seg, struct kvm_segment *s);
 void svm_set_segment(struct keel_vcpu *vcpu, enum keel_segreg seg, const struct kvm_segment *s);
 u8 svm_get_cpl(struct keel_vcpu *vcpu);
+bool svm_get_cs_l(struct keel_vcpu *vcpu);
 void svm_get_dtable(struct keel_vcpu *vcpu, bool idt, struct kvm_dtable *dt);
 void svm_set_dtable(struct keel_vcpu *vcpu, bool idt, const struct kvm_dtable *dt);
 void svm_set_cr0(struct keel_vcpu *vcpu, u64 cr0);

@@ -249,32 +249,33 @@ static void vmx_check_args(void)
 void vmx_enter(struct keel_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	u64 pebs, debugctl;
 
 	vmx_check_args();
-	if (!vmx->guest_loaded)
-		vmx_load_guest(vcpu);
-	vmx_refresh_host(vmx);
 	vmx_prepare_step(vcpu);
 	vmx_flush_regs(vcpu);
 	vmx_prepare_spec_ctrl(vcpu, &vmx->args);
 	vmx->args.failed = false;
 	if (vmx_facts.preempt_timer)
 		vmx_prepare_timer(vmx);
-	pebs = vmx_stop_pebs();
-	debugctl = get_debugctlmsr();	/* now: perf changes it by IPI */
 	if (vmx_facts.flush_l1d)
 		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 
 	vmx_enter_noinstr(vcpu);
 
-	if (pebs)
-		wrmsrl(MSR_IA32_PEBS_ENABLE, pebs);
-	if (debugctl)
-		update_debugctlmsr(debugctl);
 	vmx_fetch_regs(vcpu);
 	if (vmx->ctl[VMX_CPU2] & SECONDARY_EXEC_ENABLE_PML)
 		vmx_hand_in_log(vmx);
+}
+
+void vmx_begin(struct keel_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	if (!vmx->guest_loaded)
+		vmx_load_guest(vcpu);
+	vmx_refresh_host(vmx);
+	vmx->host_pebs = vmx_stop_pebs();
+	vmx->host_debugctl = get_debugctlmsr();	/* now: perf changes it by IPI */
 }
 
 /* A machine check hit while the guest ran: the host's handler, as if from user mode. */
@@ -285,9 +286,8 @@ static void vmx_host_machine_check(void)
 	do_machine_check(&regs);
 }
 
-void vmx_exit_irqoff(struct keel_vcpu *vcpu)
+static void vmx_machine_check(const struct vmx_vcpu *vmx)
 {
-	const struct vmx_vcpu *vmx = to_vmx(vcpu);
 	bool exception = (u16)vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI;
 
 	if (vmx->args.failed)
@@ -295,4 +295,16 @@ void vmx_exit_irqoff(struct keel_vcpu *vcpu)
 	if ((exception && (vmx->exit_intr & INTR_INFO_VECTOR_MASK) == X86_TRAP_MC) ||
 	    (u16)vmx->exit_reason == EXIT_REASON_MCE_DURING_VMENTRY)
 		vmx_host_machine_check();
+}
+
+/* An exit leaves DEBUGCTL 0. */
+void vmx_end(struct keel_vcpu *vcpu)
+{
+	const struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	if (vmx->host_pebs)
+		wrmsrl(MSR_IA32_PEBS_ENABLE, vmx->host_pebs);
+	if (vmx->host_debugctl)
+		update_debugctlmsr(vmx->host_debugctl);
+	vmx_machine_check(vmx);
 }

@@ -127,6 +127,11 @@ u8 vmx_get_cpl(struct keel_vcpu *vcpu)
 	return VMX_AR_DPL(vmcs_read(GUEST_SS_AR_BYTES));
 }
 
+bool vmx_get_cs_l(struct keel_vcpu *vcpu)
+{
+	return vmcs_read(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK;
+}
+
 void vmx_get_dtable(struct keel_vcpu *vcpu, bool idt, struct kvm_dtable *dt)
 {
 	dt->base = vmcs_read(idt ? GUEST_IDTR_BASE : GUEST_GDTR_BASE);

@@ -62,6 +62,7 @@ struct vmx_vcpu {
 	u64 cr0_owned, cr4_owned;	/* bits the guest changes by itself */
 	u64 eptp;
 	u64 host_cr3, host_cr4;		/* what the VMCS holds */
+	u64 host_pebs, host_debugctl;	/* MSRs, from .begin to .end */
 	bool timer_set;			/* the VMCS holds a time, not "never" */
 	u8 svi;				/* in service by the CPU's account; see vmx_take_back() */
 
@@ -188,7 +189,8 @@ void vmx_set_eoi_exits(struct keel_vcpu *vcpu, const unsigned long *vectors);
 void vmx_vcpu_load(struct keel_vcpu *vcpu, int cpu);
 void vmx_vcpu_put(struct keel_vcpu *vcpu);
 void vmx_enter(struct keel_vcpu *vcpu);
-void vmx_exit_irqoff(struct keel_vcpu *vcpu);
+void vmx_begin(struct keel_vcpu *vcpu);
+void vmx_end(struct keel_vcpu *vcpu);
 
 /* log.c: page-modification logging */
 bool vmx_can_log(void);
@@ -220,6 +222,7 @@ void vmx_set_rflags(struct keel_vcpu *vcpu, u64 rflags);
 void vmx_get_segment(struct keel_vcpu *vcpu, enum keel_segreg seg, struct kvm_segment *s);
 void vmx_set_segment(struct keel_vcpu *vcpu, enum keel_segreg seg, const struct kvm_segment *s);
 u8 vmx_get_cpl(struct keel_vcpu *vcpu);
+bool vmx_get_cs_l(struct keel_vcpu *vcpu);
 void vmx_get_dtable(struct keel_vcpu *vcpu, bool idt, struct kvm_dtable *dt);
 void vmx_set_dtable(struct keel_vcpu *vcpu, bool idt, const struct kvm_dtable *dt);
 void vmx_set_cr0(struct keel_vcpu *vcpu, u64 cr0);
