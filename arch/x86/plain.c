@@ -36,7 +36,22 @@ static bool plain_is_it(struct keel_vcpu *vcpu, const struct emul_plain *p,
 	struct keel_gtlb_hit hit;
 
 	return offset_in_page(at) + p->size <= PAGE_SIZE &&
-	       keel_gtlb_find(vcpu, at, access, &hit) && hit.gpa == exit->fault.gpa;
+	       keel_gtlb_find(vcpu, at, access, &hit) && !hit.hva && hit.gpa == exit->fault.gpa;
+}
+
+/* The instruction at RIP. A driver's loop has the same one again and again. */
+static const struct emul_plain *plain_insn(struct keel_vcpu *vcpu)
+{
+	struct keel_plain *last = &vcpu->arch.plain;
+	u64 code[EMUL_PLAIN_BYTES / sizeof(u64)];
+
+	if (!keel_gtlb_fetch(vcpu, keel_rip(vcpu), code))
+		return NULL;
+	if (last->known && last->code[0] == code[0] && last->code[1] == code[1])
+		return &last->insn;
+	last->known = emul_plain_decode((const u8 *)code, &last->insn);
+	memcpy(last->code, code, sizeof(code));
+	return last->known ? &last->insn : NULL;
 }
 
 static int plain_read_done(struct keel_vcpu *vcpu, const struct emul_plain *p, u64 val)
@@ -47,7 +62,7 @@ static int plain_read_done(struct keel_vcpu *vcpu, const struct emul_plain *p, u
 
 static int plain_complete(struct keel_vcpu *vcpu)
 {
-	struct emul_plain p = vcpu->arch.plain.insn;
+	struct emul_plain p = vcpu->arch.plain.waits;
 	u64 val = 0;
 
 	vcpu->complete = NULL;
@@ -68,7 +83,7 @@ static int plain_to_user(struct keel_vcpu *vcpu, const struct emul_plain *p, gpa
 	run->mmio.len = p->size;
 	run->mmio.is_write = p->write;
 	memcpy(run->mmio.data, &val, sizeof(run->mmio.data));
-	vcpu->arch.plain.insn = *p;
+	vcpu->arch.plain.waits = *p;
 	vcpu->arch.plain.rip = keel_linear_rip(vcpu);
 	vcpu->complete = plain_complete;
 	return KEEL_TO_USER;
@@ -103,19 +118,19 @@ static bool plain_rings(struct keel_vcpu *vcpu, const struct emul_plain *p,
 
 int keel_plain_mmio(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 {
-	u8 insn[EMUL_PLAIN_BYTES];
-	struct emul_plain p;
+	const struct emul_plain *p;
 
-	if (!keel_is_64bit(vcpu) || !keel_gtlb_fetch(vcpu, keel_rip(vcpu), insn) ||
-	    !emul_plain_decode(insn, &p) || !plain_is_it(vcpu, &p, exit))
+	if (!keel_is_64bit(vcpu))
 		return KEEL_LATER;
-	if (p.write && !keel_mmio_write_quick(vcpu, exit->fault.gpa))
+	p = plain_insn(vcpu);
+	if (!p || !plain_is_it(vcpu, p, exit) ||
+	    (p->write && !keel_mmio_write_quick(vcpu, exit->fault.gpa)))
 		return KEEL_LATER;
 	vcpu->stat.insns_emulated++;
-	if (plain_rings(vcpu, &p, exit))
-		return keel_skip_len(vcpu, p.len);
-	return p.write ? plain_write(vcpu, &p, exit->fault.gpa) :
-			 plain_read(vcpu, &p, exit->fault.gpa);
+	if (plain_rings(vcpu, p, exit))
+		return keel_skip_len(vcpu, p->len);
+	return p->write ? plain_write(vcpu, p, exit->fault.gpa) :
+			  plain_read(vcpu, p, exit->fault.gpa);
 }
 
 /* ---- lengths ---- */
@@ -135,15 +150,13 @@ static const struct plain_length {
 u8 keel_plain_length(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 {
 	const struct plain_length *want = &plain_lengths[exit->kind];
-	u8 insn[EMUL_PLAIN_BYTES];
-	u32 bytes;
+	u64 code[EMUL_PLAIN_BYTES / sizeof(u64)];
 	bool found;
 
 	if (!want->len || !keel_is_64bit(vcpu))
 		return 0;
 	keel_mem_enter(vcpu);
-	found = keel_gtlb_fetch(vcpu, keel_rip(vcpu), insn);
+	found = keel_gtlb_fetch(vcpu, keel_rip(vcpu), code);
 	keel_mem_leave(vcpu);
-	memcpy(&bytes, insn, sizeof(bytes));
-	return found && (bytes & want->mask) == want->bytes ? want->len : 0;
+	return found && ((u32)code[0] & want->mask) == want->bytes ? want->len : 0;
 }

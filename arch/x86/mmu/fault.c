@@ -337,15 +337,14 @@ static int fault_handle(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 int keel_fault_quick(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	bool marks = vcpu->vm->arch.s2->fmt->mark;
-	int r = KEEL_LATER;
+	int r;
 
 	if (fault_in_delivery(vcpu) || (marks && exit->kind == KEEL_EXIT_FAULT) ||
 	    exit->fault.access & (KEEL_ACC_EXEC | KEEL_ACC_GWALK) ||
 	    trace_keel_fault_enabled() || trace_keel_mmio_enabled())
 		return KEEL_LATER;
 	keel_mem_enter(vcpu);
-	if (!keel_vcpu_memslot(vcpu, exit->fault.gpa >> PAGE_SHIFT))
-		r = keel_plain_mmio(vcpu, exit);
+	r = keel_plain_mmio(vcpu, exit);
 	keel_mem_leave(vcpu);
 	return r;
 }

@@ -173,7 +173,7 @@ out:
 	return false;
 }
 
-bool keel_gtlb_fetch(struct keel_vcpu *vcpu, gva_t rip, u8 *insn)
+bool keel_gtlb_fetch(struct keel_vcpu *vcpu, gva_t rip, u64 *code)
 {
 	unsigned int access = EMUL_FETCH | (keel_op(get_cpl)(vcpu) == 3 ? EMUL_USER : 0);
 	struct keel_gtlb_hit hit;
@@ -182,5 +182,5 @@ bool keel_gtlb_fetch(struct keel_vcpu *vcpu, gva_t rip, u8 *insn)
 	if (offset_in_page(rip) > PAGE_SIZE - EMUL_PLAIN_BYTES)
 		return false;
 	return keel_gtlb_find(vcpu, rip, access, &hit) && hit.hva &&
-	       gtlb_read_code(hit.hva, (u64 *)insn);
+	       gtlb_read_code(hit.hva, code);
 }

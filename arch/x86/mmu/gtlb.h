@@ -44,6 +44,6 @@ void keel_gtlb_note(struct keel_vcpu *vcpu, const struct gwalk *w, u64 generatio
  * EMUL_PLAIN_BYTES from linear @rip on, as the guest would fetch them now. False: not known,
  * or not in one page. Interrupts on or off.
  */
-bool keel_gtlb_fetch(struct keel_vcpu *vcpu, gva_t rip, u8 *insn);
+bool keel_gtlb_fetch(struct keel_vcpu *vcpu, gva_t rip, u64 *code);
 
 #endif

@@ -19,10 +19,13 @@
 #include <keel/emul.h>
 #include "../../mtrr.h"
 
-/* plain.c: an access to MMIO that userspace completes */
+/* plain.c */
 struct keel_plain {
+	u64 code[EMUL_PLAIN_BYTES / sizeof(u64)];	/* last decoded, */
+	bool known;					/* to a plain one: */
 	struct emul_plain insn;
-	u64 rip;		/* linear; the access is over only if the guest did not move */
+	struct emul_plain waits;	/* whose access userspace completes, */
+	u64 rip;			/* linear, if the guest did not move */
 };
 
 /* Index into keel_vcpu_arch.regs, in encoding order. */
