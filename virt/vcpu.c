@@ -13,11 +13,6 @@
 #include <keel/arch.h>
 #include "virt.h"
 
-static long vcpu_ioctl_run(struct keel_vcpu *vcpu, union keel_arg arg)
-{
-	return arg.value ? -EINVAL : keel_vcpu_run(vcpu);
-}
-
 static long vcpu_ioctl_signal_mask(struct keel_vcpu *vcpu, union keel_arg arg)
 {
 	struct kvm_signal_mask __user *user = arg.user;
@@ -46,11 +41,23 @@ static long vcpu_get_stats_fd(struct keel_vcpu *vcpu, union keel_arg arg)
 }
 
 static const struct keel_vcpu_ioctl vcpu_ioctls[KEEL_NR_IOCTLS] = {
-	KEEL_IOCTL(KVM_RUN, KEEL_IOC_VALUE, vcpu_ioctl_run),
 	KEEL_IOCTL(KVM_SET_SIGNAL_MASK, KEEL_IOC_USER, vcpu_ioctl_signal_mask),
 	KEEL_IOCTL(KVM_GET_STATS_FD, KEEL_IOC_VALUE | KEEL_IOC_ASYNC | KEEL_IOC_ANYONE,
 		   vcpu_get_stats_fd),
 };
+
+static long vcpu_run(struct keel_vcpu *vcpu)
+{
+	long r;
+
+	if (mutex_lock_killable(&vcpu->mutex))
+		return -EINTR;
+	keel_vcpu_load(vcpu);
+	r = keel_vcpu_run(vcpu);
+	keel_vcpu_put(vcpu);
+	mutex_unlock(&vcpu->mutex);
+	return r;
+}
 
 static long vcpu_call(struct keel_vcpu *vcpu, const struct keel_vcpu_ioctl *e, union keel_arg arg)
 {
@@ -68,10 +75,9 @@ static long vcpu_call(struct keel_vcpu *vcpu, const struct keel_vcpu_ioctl *e, u
 	return r;
 }
 
-static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
+static long vcpu_ioctl_other(struct keel_vcpu *vcpu, unsigned int cmd, unsigned long uarg)
 {
 	const struct keel_vcpu_ioctl *e = keel_ioctl_find(vcpu_ioctls, cmd);
-	struct keel_vcpu *vcpu = file->private_data;
 	struct keel_ioctl_call call;
 	int r;
 
@@ -86,6 +92,18 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 	if (r)
 		return r;
 	return keel_ioctl_end(&call, cmd, e->flags, uarg, vcpu_call(vcpu, e, call.arg));
+}
+
+/* The one that is called for each exit to userspace has no argument to carry. */
+static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
+{
+	struct keel_vcpu *vcpu = file->private_data;
+
+	if (cmd != KVM_RUN)
+		return vcpu_ioctl_other(vcpu, cmd, uarg);
+	if (!keel_vm_usable(vcpu->vm))
+		return -EIO;
+	return uarg ? -EINVAL : vcpu_run(vcpu);
 }
 
 /*

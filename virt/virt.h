@@ -12,7 +12,7 @@
 struct keel_memslot;
 
 /* ioctl.c: the argument of one ioctl, between user memory and its handler */
-#define KEEL_IOC_SMALL	128	/* bytes that need no allocation */
+#define KEEL_IOC_SMALL	320	/* bytes that need no allocation */
 
 struct keel_ioctl_call {
 	union keel_arg arg;

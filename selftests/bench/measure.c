@@ -36,7 +36,8 @@ void bench_result(const char *name, double instructions)
 /* A test that hangs spins: seconds of the host, of which the AMD one's are long. */
 static void limit_time(void)
 {
-	alarm(on_host("intel") ? 60 : 600);
+	if (!getenv("KEEL_BENCH_PROFILE"))
+		alarm(on_host("intel") ? 60 : 6);
 }
 
 __attribute__((constructor)) static void limit_tests(void)

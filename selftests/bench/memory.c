@@ -51,35 +51,44 @@ GUEST(64, touch,
 
 static uint64_t least[CHUNKS];
 
-static void touch_region(void)
+/* @whole: with the exit that ends a batch, and what the kernel does then. */
+static void touch_region(bool whole)
 {
-	uint64_t *result = (void *)(vm.mem + RESULT);
+	uint64_t *result = (void *)(vm.mem + RESULT), t;
 	unsigned int i;
 
 	for (i = 0; i < CHUNKS; i++) {
 		window_start();
+		t = tsc();
 		run_to_out(&c, DONE_PORT);
+		t = tsc() - t;
 		window_end();
-		if (*result < least[i])
-			least[i] = *result;
+		if (!whole)
+			t = *result;
+		if (t < least[i])
+			least[i] = t;
 	}
 }
 
 /*
  * The guest touches all pages of regions of 2 MiB in batches, so that the one that finds
  * no table yet counts in what a page costs; each batch's least is that of all regions.
+ * Instructions for each page.
  */
-static void touch_all(const char *name)
+static double touch_all(bool whole)
 {
+	struct kvm_regs r = get_regs(&c);
 	uint64_t sum = 0;
 	unsigned int i;
 
+	r.rbx = AREA;
+	set_regs(&c, &r);
 	memset(least, 0xff, sizeof(least));
 	for (i = 0; i < REGIONS; i++)
-		touch_region();
+		touch_region(whole);
 	for (i = 0; i < CHUNKS; i++)
 		sum += least[i];
-	bench_result(name, (double)sum / (CHUNKS * CHUNK) - TOUCH_OWN);
+	return (double)sum / (CHUNKS * CHUNK);
 }
 
 TEST(fault_4k_resident)
@@ -87,14 +96,14 @@ TEST(fault_4k_resident)
 	make_area(MADV_NOHUGEPAGE);
 	memset(area, 1, SIZE);
 	make_touching(touch, touch_end, 0);
-	touch_all("fault-4k-resident");
+	bench_result("fault-4k-resident", touch_all(false) - TOUCH_OWN);
 }
 
 TEST(fault_4k_fresh)
 {
 	make_area(MADV_NOHUGEPAGE);
 	make_touching(touch, touch_end, 0);
-	touch_all("fault-4k-fresh");
+	bench_result("fault-4k-fresh", touch_all(false) - TOUCH_OWN);
 }
 
 /* ---- the dirty log ---- */
@@ -110,45 +119,43 @@ static void harvest(void)
 
 static void make_logged(void)
 {
-	struct kvm_regs r;
-
 	make_area(MADV_NOHUGEPAGE);
 	memset(area, 1, SIZE);
 	make_touching(touch, touch_end, KVM_MEM_LOG_DIRTY_PAGES);
-	touch_all(NULL);
+	touch_all(true);
 	harvest();
 	ASSERT_EQ(bitmap[0], 0xff);
-	r = get_regs(&c);
-	r.rbx = AREA;
-	set_regs(&c, &r);
 }
 
-/* All is mapped, and was written; after a harvest it is written again. */
+/*
+ * All is mapped, and was written; after a harvest it is written again, and once more, which
+ * the log does not see. A CPU may keep the log itself: then the kernel reads it at an exit.
+ */
 TEST(dirty_write)
 {
+	double first;
+
 	make_logged();
-	touch_all("dirty-write");
+	first = touch_all(true);
+	window_less();
+	bench_result("dirty-write", first - touch_all(true));
 }
 
 TEST(dirty_harvest)
 {
-	uint64_t start, t, best = ~0UL;
-	struct kvm_regs r;
+	uint64_t t, best = ~0UL;
 	int i;
 
 	make_logged();
 	for (i = 0; i < 4; i++) {
-		touch_all(NULL);
+		touch_all(true);
 		window_start();
-		start = tsc();
+		t = tsc();
 		harvest();
-		t = tsc() - start;
+		t = tsc() - t;
 		window_end();
 		if (t < best)
 			best = t;
-		r = get_regs(&c);
-		r.rbx = AREA;
-		set_regs(&c, &r);
 	}
 	bench_result("dirty-harvest", (double)best / (SIZE / PAGE));
 }
