@@ -10,7 +10,8 @@
 
 ROOT_PACKAGES="linux-image-amd64,linux-headers-amd64,dkms,openssl,udev,systemd,kmod,util-linux"
 LATER=99.1			# the version of the upgrade
-OLD_KERNEL=5.10.0-1-amd64	# one that DKMS is not to build for
+OLD_KERNEL=5.10.0-1-amd64	# DKMS is not to build for it,
+BARE_KERNEL=6.1.0-1-bare	# nor for this one, without KVM
 
 # Where this machine's own packages come from.
 debian_sources() {
@@ -33,7 +34,12 @@ get_root() {
 	cp -a --reflink=auto "$kept" "$root" || return
 	kernel=$(cd "$root/boot" && echo vmlinuz-*)
 	kernel=${kernel#vmlinuz-}
-	[ -f "$root/boot/vmlinuz-$kernel" ] && [ -f "$root/lib/modules/$kernel/build/Makefile" ]
+	[ -f "$root/boot/vmlinuz-$kernel" ] && [ -f "$(headers)/Makefile" ]
+}
+
+# The link is the root's own.
+headers() {
+	echo "$root$(readlink "$root/lib/modules/$kernel/build")"
 }
 
 # A command in the root, without a network: nothing may be fetched.
@@ -84,8 +90,8 @@ dkms_has() {
 dkms_signed() {
 	local serial
 
-	serial=$(openssl x509 -inform der -in "$root/var/lib/dkms/mok.pub" -noout -serial |
-		tr -d ':' | sed 's/serial=//') &&
+	serial=$(in_root openssl x509 -inform der -in /var/lib/dkms/mok.pub -noout -serial) &&
+		serial=${serial#serial=} && [ -n "$serial" ] &&
 		[ "$(/sbin/modinfo -F sig_key "$(module_file "$kernel")" | tr -d ':')" = "$serial" ]
 }
 
@@ -111,12 +117,24 @@ kernel_comes() {
 	another_kernel "$1" && in_root /etc/kernel/postinst.d/dkms "$1" && dkms_has "$version" "$1"
 }
 
-kernel_refused() {
-	another_kernel $OLD_KERNEL || return
-	! in_root dkms build "keel/$version" -k $OLD_KERNEL > "$work/refused" 2>&1 || return
+# DKMS knows the kernel $1, and does not begin to build.
+refused() {
+	! in_root dkms build "keel/$version" -k "$1" > "$work/refused" 2>&1 || return
 	cat "$work/refused"
-	grep -q BUILD_EXCLUSIVE "$work/refused" && [ ! -e "$(module_file $OLD_KERNEL)" ] &&
-		rm -r "$root/lib/modules/$OLD_KERNEL"
+	grep -q BUILD_EXCLUSIVE "$work/refused" && [ ! -e "$(module_file "$1")" ] &&
+		rm -r "$root/lib/modules/$1"
+}
+
+old_refused() {
+	another_kernel $OLD_KERNEL && refused $OLD_KERNEL
+}
+
+bare_refused() {
+	local dir=$root/lib/modules/$BARE_KERNEL/build
+
+	another_kernel $BARE_KERNEL && rm "$dir" && mkdir -p "$dir/include" &&
+		grep -v KVM "$(headers)/.config" > "$dir/.config" &&
+		refused $BARE_KERNEL
 }
 
 # In a host that boots the root's kernel; its steps are subtests.
@@ -166,7 +184,8 @@ life_steps() {
 	step "the files are as they were packed" packages_verify
 	machine "$version"
 	step "the module is built for a kernel that comes" kernel_comes "$kernel-later"
-	step "and not for one that is too old" kernel_refused
+	step "not for one that is too old" old_refused
+	step "not for one without KVM" bare_refused
 	step "a later version takes its place" upgrades
 	machine $LATER
 	step "they are purged" purges
