@@ -57,6 +57,10 @@ build/exit.so: tools/run.d/exit.c
 	@$(CC) -Wall -O2 -shared -fPIC -o $@ $<
 endif
 
+deb:	## Debian packages of module and programs, in build/deb (Documentation/install)
+	@tools/setup deb
+	@tools/package/build
+
 check:	## static checks and all tests; the last line counts them
 	@tools/setup check
 	@exec tools/run-tests
@@ -114,5 +118,5 @@ endif
 %.clean:
 	$(MAKE) -s -C $* clean
 
-.PHONY: all modules modules_install run check check-full bench baseline coverage programs selftests \
-	run-guest clean help headers module-for-run
+.PHONY: all modules modules_install run deb check check-full bench baseline coverage programs \
+	selftests run-guest clean help headers module-for-run

@@ -151,4 +151,5 @@ module_init(keel_init);
 module_exit(keel_exit);
 
 MODULE_DESCRIPTION("Keel: a hypervisor with the KVM ABI for AMD SVM and Intel VMX");
+MODULE_VERSION(KEEL_VERSION);
 MODULE_LICENSE("GPL");
