@@ -23,11 +23,21 @@ static struct report {
 	char skip[200];
 } *report;
 
+static bool env_is(const char *env, const char *value)
+{
+	const char *is = getenv(env);
+
+	return is && !strcmp(is, value);
+}
+
 bool on_host(const char *name)
 {
-	const char *host = getenv("KEEL_HOST");
+	return env_is("KEEL_HOST", name);
+}
 
-	return host && !strcmp(host, name);
+bool kernel_is(const char *name)
+{
+	return env_is("KEEL_KERNEL", name);
 }
 
 void abi_register(struct abi_test *t)

@@ -159,6 +159,7 @@ int irq_line(struct vm *vm, uint32_t gsi, uint32_t level);
 uint64_t now_ms(void);
 void sleep_ms(unsigned int ms);
 bool on_host(const char *name);		/* of tools/testhost: amd, intel or local */
+bool kernel_is(const char *name);	/* of tools/testhost: stock, test, kasan, kcsan */
 uint64_t take_eventfd(int fd);		/* its count, 0 if none */
 
 /* Guest code in 16, 32 or 64 bit; labels in it shall be numbers. */
