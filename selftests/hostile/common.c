@@ -95,9 +95,9 @@ unsigned long count_of_run(const struct counts *c)
 
 	if (given && *given)
 		return strtoul(given, NULL, 0);
-	if (on_host("intel"))
-		return c->intel * (full && *full ? 10 : 1);
-	return full && *full ? c->full : c->amd;
+	if (on_host("intel") || kernel_has_kasan())
+		return c->slow * (full && *full ? 10 : 1);
+	return full && *full ? c->full : c->usual;
 }
 
 /* ---- results ---- */

@@ -126,7 +126,7 @@ static void read_only_slot(struct kunit *test)
 	rig_put(vcpu);
 }
 
-static void cmpxchg(struct kunit *test)
+static void compare_and_exchange(struct kunit *test)
 {
 	struct keel_vcpu *vcpu = rig_of(test)->vcpu[0];
 	u64 old = 0, new = 0x1122334455667788;
@@ -151,7 +151,7 @@ static struct kunit_case slots_cases[] = {
 	KUNIT_CASE(moved_and_deleted),
 	KUNIT_CASE(log_of_host_writes),
 	KUNIT_CASE(read_only_slot),
-	KUNIT_CASE(cmpxchg),
+	KUNIT_CASE(compare_and_exchange),
 	{ }
 };
 
