@@ -238,7 +238,7 @@ TEST(fork_under_run)
 			usleep(rnd(2000));
 			abi_end();
 		}
-		wait_for_runs(&r, 1);
+		wait_for_runs(&r, 1, 1);
 		ASSERT_EQ(waitpid(pid, &status, 0), pid);
 		EXPECT_EQ(status, 0);
 	}
@@ -261,7 +261,7 @@ TEST(child_outlives_vmm)
 	if (!pid) {
 		make_guest(&vm, &c, VM_IRQCHIP, count_pages, count_pages_end);
 		start_vcpu(&r, &c);
-		wait_for_runs(&r, 1);
+		wait_for_runs(&r, 1, 1);
 		if (!fork()) {
 			pid = getppid();
 			EXPECT_EQ(write(go[1], "x", 1), 1);
@@ -316,7 +316,7 @@ TEST(module_stays)
 	close(dev);
 	expect_in_use();
 	start_vcpu(&r, &c);
-	wait_for_runs(&r, 1);
+	wait_for_runs(&r, 1, 1);
 	expect_in_use();
 	stop_vcpus(&r, 1);
 	EXPECT_EQ(r.wrong, 0);

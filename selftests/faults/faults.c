@@ -131,15 +131,36 @@ void start_vcpu(struct runner *r, struct vcpu *c)
 	r->thread = t;
 }
 
-/* A kick may come before KVM_RUN: again, until it is counted. */
-void wait_for_runs(struct runner *r, unsigned int n)
+/*
+ * A kick may come before KVM_RUN, so there is another one; and each later, as on a slow host
+ * guests that are kicked all the time get nowhere. All at once: each waits for its turn of
+ * the CPU.
+ */
+static void kick_until(struct runner *r, unsigned int nr, const unsigned long *want)
 {
-	unsigned long want = *(volatile unsigned long *)&r->runs + n;
+	unsigned int ms = 2, left = nr, i;
 
-	while (*(volatile unsigned long *)&r->runs < want) {
-		pthread_kill(r->thread, SIGUSR1);
-		sleep_ms(1);
+	while (left) {
+		sleep_ms(ms);
+		for (i = left = 0; i < nr; i++) {
+			if (want ? *(volatile unsigned long *)&r[i].runs >= want[i] : r[i].ended)
+				continue;
+			pthread_kill(r[i].thread, SIGUSR1);
+			left++;
+		}
+		if (ms < 100)
+			ms *= 2;
 	}
+}
+
+void wait_for_runs(struct runner *r, unsigned int nr, unsigned int n)
+{
+	unsigned long want[nr];
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		want[i] = *(volatile unsigned long *)&r[i].runs + n;
+	kick_until(r, nr, want);
 }
 
 void stop_vcpus(struct runner *r, unsigned int nr)
@@ -147,12 +168,8 @@ void stop_vcpus(struct runner *r, unsigned int nr)
 	unsigned int i;
 
 	stop = true;
-	for (i = 0; i < nr; i++) {
-		while (!r[i].ended) {
-			pthread_kill(r[i].thread, SIGUSR1);
-			sleep_ms(1);
-		}
+	kick_until(r, nr, NULL);
+	for (i = 0; i < nr; i++)
 		pthread_join(r[i].thread, NULL);
-	}
 	stop = false;
 }

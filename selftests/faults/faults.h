@@ -37,8 +37,8 @@ struct runner {
 void start_vcpu(struct runner *r, struct vcpu *c);
 void stop_vcpus(struct runner *r, unsigned int nr);
 
-/* A thread of @r has been in the guest, or come back from it, @n times more. */
-void wait_for_runs(struct runner *r, unsigned int n);
+/* KVM_RUN of each has come back @n times more. */
+void wait_for_runs(struct runner *r, unsigned int nr, unsigned int n);
 
 int online_cpus(void);
 void write_file(const char *path, const char *text);	/* asserts */

@@ -42,9 +42,9 @@ TEST(cpus_come_and_go)
 		start_vcpu(&r[i], &c[i]);
 	for (i = 0; i < n; i++) {
 		write_file(CPU1, "0");
-		wait_for_runs(&r[rnd(3)], 1);
+		wait_for_runs(&r[rnd(3)], 1, 1);
 		write_file(CPU1, "1");
-		wait_for_runs(&r[rnd(3)], 1);
+		wait_for_runs(&r[rnd(3)], 1, 1);
 	}
 	stop_vcpus(r, 3);
 	for (i = 0; i < 3; i++)
@@ -89,11 +89,11 @@ TEST(threads_move)
 	for (i = 0; i < n; i++) {
 		move_thread(&r[0], rnd(cpus));
 		if (rnd(2))
-			wait_for_runs(&r[0], 1);
+			wait_for_runs(&r[0], 1, 1);
 		else
 			usleep(rnd(1000));
 	}
-	wait_for_runs(&r[0], 1);
+	wait_for_runs(&r[0], 1, 1);
 	stop_vcpus(r, 1);
 	EXPECT_EQ(r[0].wrong, 0);
 	EXPECT_NE(*(uint16_t *)(vm.mem + 0x7000), 0);
@@ -126,7 +126,7 @@ TEST(clock_steps)
 		ASSERT_OK(clock_gettime(CLOCK_REALTIME, &ts));
 		ts.tv_sec += i & 1 ? -HOUR : HOUR;
 		ASSERT_OK(clock_settime(CLOCK_REALTIME, &ts));
-		wait_for_runs(&r[0], 1);
+		wait_for_runs(&r[0], 1, 1);
 		now = vm_clock();
 		EXPECT_GE(now, last);
 		last = now;
@@ -183,8 +183,7 @@ TEST(sixty_four_vcpus)
 				&(struct kvm_mp_state){ KVM_MP_STATE_RUNNABLE }));
 		start_vcpu(&r[i], &c[i]);
 	}
-	for (i = 0; i < n; i++)
-		wait_for_runs(&r[i], 1);
+	wait_for_runs(r, n, 1);
 	stop_vcpus(r, n);
 	for (i = 0; i < n; i++) {
 		EXPECT_EQ(r[i].wrong, 0);
