@@ -23,7 +23,7 @@
 #define PROGRAMS_OF_PROCESS	100
 #define MAX_CORPUS		1024
 #define TEXT			8192
-#define ENOUGH			200	/* programs, for each ioctl to come about */
+#define ENOUGH			400	/* programs, for each ioctl to come about */
 #define GROWTH_KIB		8192	/* what may be more at the end than half-way */
 #define GROWTH_KASAN_KIB	98304	/* freed objects wait in its quarantine */
 
