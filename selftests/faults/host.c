@@ -15,10 +15,14 @@ static void make_counter(struct vcpu *vcpu)
 	make_guest(&vm, vcpu, VM_IRQCHIP | VM_PIT, count_pages, count_pages_end);
 }
 
+/* Who is no boot CPU waits for it, unless told otherwise. */
 static void add_vcpu(unsigned int i, uint64_t ip)
 {
+	struct kvm_mp_state runnable = { KVM_MP_STATE_RUNNABLE };
+
 	make_vcpu(&c[i], &vm, i);
 	start_at(&c[i], ip);
+	ASSERT_OK(ioctl(c[i].fd, KVM_SET_MP_STATE, &runnable));
 }
 
 /* ---- CPUs ---- */
@@ -177,12 +181,8 @@ TEST(sixty_four_vcpus)
 	guest_code(&vm, SPIN, halt_or_spin, halt_or_spin_end);
 	for (i = 0; i < n; i++)
 		add_vcpu(i, SPIN);
-	/* Who is no boot CPU waits for it, unless told otherwise. */
-	for (i = 0; i < n; i++) {
-		ASSERT_OK(ioctl(c[i].fd, KVM_SET_MP_STATE,
-				&(struct kvm_mp_state){ KVM_MP_STATE_RUNNABLE }));
+	for (i = 0; i < n; i++)
 		start_vcpu(&r[i], &c[i]);
-	}
 	wait_for_runs(r, n, 1);
 	stop_vcpus(r, n);
 	for (i = 0; i < n; i++) {

@@ -183,8 +183,8 @@ TEST(goes_and_comes)
 	struct runner r = { .may_fault = true };
 
 	make_two();
+	start_vcpu(&r, &c[1]);	/* before: its stack would take the place */
 	ASSERT_OK(munmap(lost, LOST_SIZE));
-	start_vcpu(&r, &c[1]);
 	while (*(volatile unsigned long *)&r.efaults < 3)
 		sleep_ms(5);
 	ASSERT_NE((long)mmap(lost, LOST_SIZE, PROT_READ | PROT_WRITE,
