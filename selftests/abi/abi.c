@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include "abi.h"
 
-#define TIME_LIMIT	20	/* seconds for one test */
+#define TIME_LIMIT	20	/* seconds for one test, if ABI_SECONDS does not say */
 #define MAX_NOTES	20
 
 const char *dev_path;
@@ -23,11 +23,21 @@ static struct report {
 	char skip[200];
 } *report;
 
+static bool env_is(const char *env, const char *value)
+{
+	const char *is = getenv(env);
+
+	return is && !strcmp(is, value);
+}
+
 bool on_host(const char *name)
 {
-	const char *host = getenv("KEEL_HOST");
+	return env_is("KEEL_HOST", name);
+}
 
-	return host && !strcmp(host, name);
+bool kernel_is(const char *name)
+{
+	return env_is("KEEL_KERNEL", name);
 }
 
 void abi_register(struct abi_test *t)
@@ -144,6 +154,13 @@ static void tell_death(int status)
 		abi_note("exit status %d", WEXITSTATUS(status));
 }
 
+static int time_limit(void)
+{
+	const char *seconds = getenv("ABI_SECONDS");
+
+	return seconds ? atoi(seconds) : TIME_LIMIT;
+}
+
 static bool do_test(const struct abi_test *t, int nr)
 {
 	int status = 0;
@@ -155,8 +172,8 @@ static bool do_test(const struct abi_test *t, int nr)
 	if (!pid)
 		run_test(t);
 	setpgid(pid, pid);
-	if (!wait_for(pid, &status, TIME_LIMIT)) {
-		abi_note("no end after %d s", TIME_LIMIT);
+	if (!wait_for(pid, &status, time_limit())) {
+		abi_note("no end after %d s", time_limit());
 		kill(-pid, SIGKILL);
 		if (!wait_for(pid, &status, 5))
 			abi_note("and SIGKILL does not end it");

@@ -156,9 +156,15 @@ struct kvm_cpuid2 *supported_cpuid(void);
 const struct kvm_cpuid_entry2 *find_cpuid(const struct kvm_cpuid2 *t, uint32_t leaf, uint32_t sub);
 int irq_line(struct vm *vm, uint32_t gsi, uint32_t level);
 
+/* How many hold the module: files of VMs and vCPUs, and us. */
+int count_refs(void);
+int module_refs(void);		/* the same, when what earlier tests left is gone */
+void expect_refs(int want);	/* soon: a killed process' files go after waitpid() */
+
 uint64_t now_ms(void);
 void sleep_ms(unsigned int ms);
 bool on_host(const char *name);		/* of tools/testhost: amd, intel or local */
+bool kernel_is(const char *name);	/* of tools/testhost: stock, test, kasan, kcsan */
 uint64_t take_eventfd(int fd);		/* its count, 0 if none */
 
 /* Guest code in 16, 32 or 64 bit; labels in it shall be numbers. */

@@ -290,6 +290,43 @@ int irq_line(struct vm *vm, uint32_t gsi, uint32_t level)
 	return ioctl(vm->fd, KVM_IRQ_LINE, &l);
 }
 
+/* ---- the module ---- */
+
+int count_refs(void)
+{
+	FILE *f = fopen(abi_on_kvm() ? "/sys/module/kvm_amd/refcnt" : "/sys/module/keel/refcnt",
+			"r");
+	int n = -1;
+
+	ASSERT_TRUE(f);
+	EXPECT_EQ(fscanf(f, "%d", &n), 1);
+	fclose(f);
+	return n;
+}
+
+void expect_refs(int want)
+{
+	int i;
+
+	for (i = 0; i < 1000 && count_refs() != want; i++)
+		sleep_ms(10);
+	EXPECT_EQ(count_refs(), want);
+}
+
+int module_refs(void)
+{
+	int n = count_refs(), now, same = 0;
+
+	while (same++ < 10) {
+		sleep_ms(10);
+		now = count_refs();
+		if (now != n)
+			same = 0;
+		n = now;
+	}
+	return n;
+}
+
 /* ---- time ---- */
 
 uint64_t now_ms(void)

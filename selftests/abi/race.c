@@ -50,7 +50,8 @@ static void end_thread(pthread_t t)
 	}
 }
 
-static void for_a_while(void (*a)(void), void (*b)(void))
+/* ... and on, until @enough has come of it: on a slow host that is later. */
+static void for_a_while_until(void (*a)(void), void (*b)(void), bool (*enough)(void))
 {
 	struct sigaction sa = { .sa_handler = nothing };
 	pthread_t t[2];
@@ -59,6 +60,8 @@ static void for_a_while(void (*a)(void), void (*b)(void))
 	t[0] = start(a);
 	t[1] = start(b);
 	sleep_ms(run_ms());
+	while (!stop && !enough())
+		sleep_ms(10);
 	stop = true;
 	if (c.run)
 		c.run->immediate_exit = 1;
@@ -67,6 +70,16 @@ static void for_a_while(void (*a)(void), void (*b)(void))
 	if (c.run)
 		c.run->immediate_exit = 0;
 	stop = false;
+}
+
+static bool always(void)
+{
+	return true;
+}
+
+static void for_a_while(void (*a)(void), void (*b)(void))
+{
+	for_a_while_until(a, b, always);
 }
 
 /* ---- set-up against set-up ---- */
@@ -188,11 +201,16 @@ static void broadcast_msi(void)
 	irq_line(&vm, 4, 0);
 }
 
+static bool ten_vcpus(void)
+{
+	return __atomic_load_n(&next_id, __ATOMIC_RELAXED) >= 10;
+}
+
 /* vCPUs come to be while interrupts look for them. */
 TEST(vcpus_and_interrupts)
 {
 	make_vm(&vm, VM_IRQCHIP | VM_PIT);
-	for_a_while(add_vcpu, broadcast_msi);
+	for_a_while_until(add_vcpu, broadcast_msi, ten_vcpus);
 	EXPECT_GE(next_id, 10);
 }
 
@@ -213,7 +231,17 @@ GUEST(16, touch_pages,
 #define PAGES	16
 
 static uint8_t *mem;
-static unsigned long exits;
+static volatile unsigned long exits;
+
+static bool any_exit(void)
+{
+	return exits;
+}
+
+static bool some_exits(void)
+{
+	return exits > 10;
+}
 
 /* With slots coming and going the guest's accesses are memory or MMIO, nothing else. */
 static void run_any(void)
@@ -255,7 +283,7 @@ static void delete_and_create(void)
 TEST(slot_delete_while_running)
 {
 	make_toucher(0);
-	for_a_while(run_any, delete_and_create);
+	for_a_while_until(run_any, delete_and_create, any_exit);
 	EXPECT_GT(exits, 0);
 }
 
@@ -269,7 +297,7 @@ static void move_away_and_back(void)
 TEST(slot_move_while_running)
 {
 	make_toucher(0);
-	for_a_while(run_any, move_away_and_back);
+	for_a_while_until(run_any, move_away_and_back, any_exit);
 	EXPECT_GT(exits, 0);
 }
 
@@ -293,7 +321,12 @@ TEST(log_while_running)
 
 /* A write that the log has not told of is in no page that it did not name. */
 static uint8_t last_seen[PAGES * PAGE];
-static unsigned int rounds;
+static volatile unsigned int rounds;
+
+static bool some_rounds(void)
+{
+	return rounds > 3 && *(volatile uint16_t *)mem;
+}
 
 static void check_log(void)
 {
@@ -311,7 +344,7 @@ static void check_log(void)
 TEST(log_misses_nothing)
 {
 	make_toucher(KVM_MEM_LOG_DIRTY_PAGES);
-	for_a_while(run_any, check_log);
+	for_a_while_until(run_any, check_log, some_rounds);
 	check_log();
 	EXPECT_GT(rounds, 3);
 	EXPECT_EQ(memcmp(last_seen, mem, PAGES * PAGE), 0);
@@ -461,7 +494,12 @@ static void ioeventfd_add_and_drop(void)
 }
 
 /* Each write is the eventfd's or userspace's: none is lost, none is both. */
-static unsigned long port_50, port_60;
+static volatile unsigned long port_50, port_60;
+
+static bool some_writes(void)
+{
+	return port_60 > 10;
+}
 
 static void count_out(void)
 {
@@ -475,7 +513,7 @@ TEST(ioeventfd_while_running)
 {
 	make_guest(&vm, &c, 0, out_for_ever, out_for_ever_end);
 	efd = eventfd(0, EFD_NONBLOCK);
-	for_a_while(count_out, ioeventfd_add_and_drop);
+	for_a_while_until(count_out, ioeventfd_add_and_drop, some_writes);
 	port_50 += take_eventfd(efd);
 	EXPECT_GT(port_60, 10);
 	EXPECT_GE(port_50, port_60);
@@ -493,7 +531,7 @@ static void zone_add_and_drop(void)
 TEST(coalesced_while_running)
 {
 	make_guest(&vm, &c, 0, out_for_ever, out_for_ever_end);
-	for_a_while(run_out, zone_add_and_drop);
+	for_a_while_until(run_out, zone_add_and_drop, some_exits);
 	EXPECT_GT(exits, 10);
 }
 
@@ -584,7 +622,7 @@ static void move_state(void)
 TEST(state_set_while_running)
 {
 	make_guest(&vm, &c, VM_IRQCHIP, out_for_ever, out_for_ever_end);
-	for_a_while(run_out, move_state);
+	for_a_while_until(run_out, move_state, some_exits);
 	EXPECT_GT(exits, 10);
 }
 
@@ -603,7 +641,7 @@ TEST(cpuid_set_while_running)
 {
 	make_guest(&vm, &c, VM_IRQCHIP, cpuid_for_ever, cpuid_for_ever_end);
 	table = supported_cpuid();
-	for_a_while(run_out, set_cpuid);
+	for_a_while_until(run_out, set_cpuid, some_exits);
 	EXPECT_GT(exits, 10);
 }
 
@@ -636,7 +674,12 @@ static void use_chips(void)
 	close(f.fd);
 }
 
-static unsigned long made;
+static volatile unsigned long made;
+
+static bool some_made(void)
+{
+	return made > 2;
+}
 
 /* The signal that ends a thread may end this first. */
 static int new_vm(void)
@@ -669,7 +712,7 @@ static void make_chips(void)
 TEST(chips_created_and_used)
 {
 	vm_fd = -1;
-	for_a_while(make_chips, use_chips);
+	for_a_while_until(make_chips, use_chips, some_made);
 	EXPECT_GT(made, 2);
 }
 
@@ -710,6 +753,6 @@ static void vm_with_irqfd(void)
 TEST(vm_and_eventfd_end)
 {
 	dying = -1;
-	for_a_while(vm_with_irqfd, hang_up);
+	for_a_while_until(vm_with_irqfd, hang_up, some_made);
 	EXPECT_GT(made, 2);
 }

@@ -17,6 +17,7 @@ trouble() {
 	shift
 	guest_runs guest || { why "the guest is gone"; return 1; }
 	before=$(counter_of "$counter")
+	[ -n "$before" ] || { why "this kernel does not count $counter"; return 4; }
 	guest_count guest round
 	want=$((count + ROUNDS))
 	until guest_said guest round $want; do

@@ -91,13 +91,16 @@ bool on_host(const char *name)
 
 unsigned long count_of_run(const struct counts *c)
 {
-	const char *given = getenv(c->env), *full = getenv("KEEL_FULL");
+	const char *given = getenv(c->env), *full_env = getenv("KEEL_FULL");
+	bool full = full_env && *full_env;
 
 	if (given && *given)
 		return strtoul(given, NULL, 0);
 	if (on_host("intel"))
-		return c->intel * (full && *full ? 10 : 1);
-	return full && *full ? c->full : c->amd;
+		return c->intel * (full ? 10 : 1);
+	if (kernel_has_kasan())
+		return c->kasan * (full ? 10 : 1);
+	return full ? c->full : c->amd;
 }
 
 /* ---- results ---- */

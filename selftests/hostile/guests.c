@@ -28,7 +28,7 @@
 #define POKE		8	/* the neighbour runs after so many calls */
 #define MAX_REASON	40
 
-static const struct counts guests_wanted = { "GUESTS", 960, 240, 30000 };
+static const struct counts guests_wanted = { "GUESTS", 960, 240, 120, 30000 };
 
 /* Shared with the process that runs the guests. */
 static struct state {

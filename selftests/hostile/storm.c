@@ -23,10 +23,11 @@
 #define PROGRAMS_OF_PROCESS	100
 #define MAX_CORPUS		1024
 #define TEXT			8192
+#define ENOUGH			400	/* programs, for each ioctl to come about */
 #define GROWTH_KIB		8192	/* what may be more at the end than half-way */
 #define GROWTH_KASAN_KIB	98304	/* freed objects wait in its quarantine */
 
-static const struct counts programs_wanted = { "PROGRAMS", 400, 60, 12000 };
+static const struct counts programs_wanted = { "PROGRAMS", 400, 60, 250, 12000 };
 
 /* Shared with the processes that carry programs out. */
 static struct state {
@@ -190,8 +191,10 @@ static void tell(void)
 			note("never successful: %s", calls[i].name);
 			never++;
 		}
-	tap(replay || on_host("intel") || never <= nr_calls / 10,
-	    "nearly every ioctl succeeds somewhere");
+	if (replay || state->next < ENOUGH)
+		tap_skip("nearly every ioctl succeeds somewhere", "too few programs for that");
+	else
+		tap(never <= nr_calls / 10, "nearly every ioctl succeeds somewhere");
 }
 
 static void judge_memory(long middle, long end)

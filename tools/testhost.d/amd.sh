@@ -69,7 +69,7 @@ amd_tsc() {
 amd_append() {
 	echo "console=ttyS0 loglevel=5 panic=-1 log_buf_len=4M $(amd_tsc)" \
 		"unknown_nmi_panic=1 rcupdate.rcu_cpu_stall_timeout=$HOST_STALL_TIMEOUT" \
-		"watchdog_thresh=$HOST_STALL_TIMEOUT $opt_append"
+		"watchdog_thresh=$HOST_STALL_TIMEOUT $(sanitizer_append) $opt_append"
 }
 
 # The machine's / and the log directory, and a channel, by virtio.

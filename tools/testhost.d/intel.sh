@@ -85,7 +85,7 @@ intel_append() {
 		"tsc_early_khz=$((INTEL_IPS / 1000)) reboot=t" \
 		"nokaslr 8250.nr_uarts=4 clearcpuid=xsaves,xsavec retbleed=off" \
 		"rcupdate.rcu_cpu_stall_timeout=$HOST_STALL_TIMEOUT" \
-		"watchdog_thresh=$HOST_STALL_TIMEOUT $opt_append"
+		"watchdog_thresh=$HOST_STALL_TIMEOUT $(sanitizer_append) $opt_append"
 }
 
 intel_config() {
