@@ -97,6 +97,7 @@ TEST(boot)
 		run_keelvm(to, console);
 	waitpid(pid, &status, 0);
 	t = work_tsc() - start;
+	idle_stop();
 	ASSERT_TRUE(restarted(console));
 	bench_result("boot", t);
 	lseek(to, 0, SEEK_SET);

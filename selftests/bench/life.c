@@ -38,8 +38,8 @@ static void bench_vm(const char *make_name, const char *close_name, int alive)
 	uint64_t make = ~0UL, close = ~0UL;
 	int fd, i;
 
-	have_vms(alive);
 	idle_start();
+	have_vms(alive);
 	for (i = 0; i < TIMES; i++) {
 		begin();
 		fd = bare_ioctl(dev, KVM_CREATE_VM, NULL);
@@ -58,6 +58,7 @@ static void bench_vm(const char *make_name, const char *close_name, int alive)
 	}
 	if (close_name)
 		bench_result(close_name, close);
+	idle_stop();
 }
 
 TEST(create_vm)
@@ -98,6 +99,7 @@ TEST(create_vcpu)
 		ASSERT_OK(fd);
 	}
 	bench_result("create-vcpu", make);
+	idle_stop();
 }
 
 /* ---- what no design can avoid: a file, its descriptor, an ioctl ---- */
@@ -128,4 +130,5 @@ TEST(make_fd)
 	}
 	bench_result("make-fd", make);
 	bench_result("close-fd", close);
+	idle_stop();
 }

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include "bench.h"
 
 bool on_intel(void)
@@ -79,6 +80,7 @@ __attribute__((noinline)) void window_less(void)
 /* ---- idle time ---- */
 
 static volatile uint64_t *spins;
+static pid_t spinner;
 
 #define SPIN_INSTRUCTIONS	2
 
@@ -95,11 +97,18 @@ void idle_start(void)
 {
 	spins = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE((long)spins, -1L);
-	if (!fork())
+	spinner = fork();
+	if (!spinner)
 		spin();
 	/* It has to have come so far. */
 	while (!*spins)
 		usleep(1000);
+}
+
+void idle_stop(void)
+{
+	kill(spinner, SIGKILL);
+	waitpid(spinner, NULL, 0);
 }
 
 uint64_t work_tsc(void)
