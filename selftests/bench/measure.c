@@ -38,7 +38,7 @@ void bench_result(const char *name, double instructions)
 static void limit_time(void)
 {
 	if (!getenv("KEEL_BENCH_PROFILE"))
-		alarm(on_host("intel") ? 60 : 10);
+		alarm(on_host("intel") ? 25 : 10);
 }
 
 __attribute__((constructor)) static void limit_tests(void)
