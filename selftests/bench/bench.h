@@ -56,9 +56,11 @@ void window_less(void);
 /*
  * An emulated machine's TSC goes on when the CPU sleeps. After idle_start() a process that
  * runs when no other can counts, and its instructions are taken off: work_tsc() is the
- * number of those that were work.
+ * number of those that were work. That process has the files that were open then; and to
+ * close many VMs takes long, for which it should be stopped first.
  */
 void idle_start(void);
+void idle_stop(void);
 uint64_t work_tsc(void);
 
 /* ---- from inside a guest ---- */

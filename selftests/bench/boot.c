@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include "bench.h"
 
+#define BOOTS		4
 #define TICKS		100	/* of the host's timer, in a second */
 
 static char out_dir[400], kernel[500], keelvm[500], initrd[500], preload[500];
@@ -56,19 +57,27 @@ static double tsc_hz(void)
 	return khz * 1000.0;
 }
 
-static void tell_counters(FILE *f, double hz)
+static double guest_time;		/* of all boots, in instructions */
+
+/* kvm counts all exits, and Keel each kind. */
+static void add_counters(int fd, bool tell, double hz)
 {
-	unsigned long long n;
+	unsigned long long n, exits = 0;
+	FILE *f = fdopen(fd, "r");
 	char name[100];
 
+	rewind(f);
 	while (fscanf(f, "%99s %llu", name, &n) == 2) {
 		if (!strcmp(name, "guest_ticks"))
-			bench_result("boot-guest", n * hz / TICKS);
-		else
+			guest_time += n * hz / TICKS;
+		else if (tell)
 			abi_note("boot: %s %llu", name, n);
-		if (!strcmp(name, "exits"))
-			bench_result("boot-exits", n);
+		if (!strcmp(name, "exits") || !strncmp(name, "exit_", 5))
+			exits += n;
 	}
+	fclose(f);
+	if (tell)
+		bench_result("boot-exits", exits);
 }
 
 /* A panic resets the machine, too. */
@@ -80,17 +89,12 @@ static bool restarted(int console)
 	       strstr(said, "Restarting system");
 }
 
-TEST(boot)
+static uint64_t boot_once(bool tell, double hz)
 {
 	int to = memfd_create("counters", 0), console = memfd_create("console", 0), status;
-	double hz = tsc_hz();
 	uint64_t start, t;
 	pid_t pid;
 
-	if (!bench_full())
-		SKIP("takes long");
-	find_files();
-	idle_start();
 	start = work_tsc();
 	pid = fork();
 	if (!pid)
@@ -98,7 +102,27 @@ TEST(boot)
 	waitpid(pid, &status, 0);
 	t = work_tsc() - start;
 	ASSERT_TRUE(restarted(console));
-	bench_result("boot", t);
-	lseek(to, 0, SEEK_SET);
-	tell_counters(fdopen(to, "r"), hz);
+	close(console);
+	add_counters(to, tell, hz);
+	return t;
+}
+
+TEST(boot)
+{
+	uint64_t t, least = ~0UL;
+	double hz = tsc_hz();
+	int i;
+
+	if (!bench_full())
+		SKIP("takes long");
+	find_files();
+	idle_start();
+	for (i = 0; i < BOOTS; i++) {
+		t = boot_once(i == 0, hz);
+		if (t < least)
+			least = t;
+	}
+	idle_stop();
+	bench_result("boot", least);
+	bench_result("boot-guest", guest_time / BOOTS);
 }

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include "bench.h"
 
 bool on_intel(void)
@@ -37,7 +38,7 @@ void bench_result(const char *name, double instructions)
 static void limit_time(void)
 {
 	if (!getenv("KEEL_BENCH_PROFILE"))
-		alarm(on_host("intel") ? 60 : 6);
+		alarm(on_host("intel") ? 25 : 10);
 }
 
 __attribute__((constructor)) static void limit_tests(void)
@@ -79,6 +80,7 @@ __attribute__((noinline)) void window_less(void)
 /* ---- idle time ---- */
 
 static volatile uint64_t *spins;
+static pid_t spinner;
 
 #define SPIN_INSTRUCTIONS	2
 
@@ -95,16 +97,23 @@ void idle_start(void)
 {
 	spins = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE((long)spins, -1L);
-	if (!fork())
+	spinner = fork();
+	if (!spinner)
 		spin();
 	/* It has to have come so far. */
 	while (!*spins)
 		usleep(1000);
 }
 
+void idle_stop(void)
+{
+	kill(spinner, SIGKILL);
+	waitpid(spinner, NULL, 0);
+}
+
 uint64_t work_tsc(void)
 {
-	return tsc() - *spins * SPIN_INSTRUCTIONS;
+	return tsc() - (spins ? *spins : 0) * SPIN_INSTRUCTIONS;
 }
 
 /* ---- guests ---- */
