@@ -26,6 +26,9 @@ static void svm_decode_cr(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	exit->cr.decoded = svm_facts.decode_assists &&
 			   (exit->kind == KEEL_EXIT_DR || (c->exit_info_1 & CR_INFO_VALID));
 	exit->cr.gpr = c->exit_info_1 & CR_INFO_GPR;
+	exit->cr.clts = false;	/* where it is one of these, the instruction tells */
+	exit->cr.lmsw = false;
+	exit->cr.value = 0;
 }
 
 static void svm_decode_exception(struct keel_vcpu *vcpu, struct keel_exit *exit)
@@ -64,6 +67,7 @@ static void svm_decode_fault(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	u64 error = c->exit_info_1;
 
 	exit->fault.gpa = c->exit_info_2;
+	exit->fault.gva = 0;
 	exit->fault.gva_valid = false;
 	exit->fault.present = error & NPF_PRESENT;
 	exit->fault.access = (error & NPF_WRITE) ? KEEL_ACC_WRITE : KEEL_ACC_READ;

@@ -50,6 +50,9 @@ static void vmx_decode_dr(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	exit->cr.nr = qual & DEBUG_REG_ACCESS_NUM;
 	exit->cr.write = !(qual & DEBUG_REG_ACCESS_TYPE);
 	exit->cr.gpr = DEBUG_REG_ACCESS_REG(qual);
+	exit->cr.clts = false;
+	exit->cr.lmsw = false;
+	exit->cr.value = 0;
 	exit->cr.decoded = true;
 }
 
@@ -128,8 +131,7 @@ static void vmx_decode_fault(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	exit->fault.gpa = vmcs_read(GUEST_PHYSICAL_ADDRESS);
 	exit->hw.info2 = exit->fault.gpa;
 	exit->fault.gva_valid = qual & EPT_VIOLATION_GVA_IS_VALID;
-	if (exit->fault.gva_valid)
-		exit->fault.gva = vmcs_read(GUEST_LINEAR_ADDRESS);
+	exit->fault.gva = exit->fault.gva_valid ? vmcs_read(GUEST_LINEAR_ADDRESS) : 0;
 	exit->fault.present = qual & EPT_PERMITS;
 	exit->fault.access = (qual & EPT_VIOLATION_ACC_WRITE) ? KEEL_ACC_WRITE : KEEL_ACC_READ;
 	if (qual & EPT_VIOLATION_ACC_INSTR)
@@ -145,6 +147,7 @@ static void vmx_decode_misconfig(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	exit->fault.gpa = vmcs_read(GUEST_PHYSICAL_ADDRESS);
 	exit->hw.info2 = exit->fault.gpa;
+	exit->fault.gva = 0;
 	exit->fault.gva_valid = false;
 	exit->fault.present = false;
 	exit->fault.access = KEEL_ACC_READ;
@@ -154,6 +157,7 @@ static void vmx_decode_misconfig(struct keel_vcpu *vcpu, struct keel_exit *exit)
 static void vmx_decode_apic_access(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	exit->fault.gpa = APIC_DEFAULT_PHYS_BASE | (exit->hw.info1 & GENMASK(11, 0));
+	exit->fault.gva = 0;
 	exit->fault.gva_valid = false;
 	exit->fault.present = true;
 	exit->fault.access = KEEL_ACC_READ;
