@@ -96,8 +96,8 @@ struct keel_backend {
 	/* Enters and comes back with interrupts still off. */
 	void (*enter)(struct keel_vcpu *vcpu);
 	/*
-	 * Interrupts off, after each entry. Fills all of @exit that its kind has; what the exit interrupted (an event
-	 * in delivery) is handed back by keel_event_requeue().
+	 * Interrupts off, after each entry. Fills all of @exit that its kind has; what the
+	 * exit interrupted (an event in delivery) is handed back by keel_event_requeue().
 	 */
 	void (*decode)(struct keel_vcpu *vcpu, struct keel_exit *exit);
 
