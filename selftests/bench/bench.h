@@ -47,7 +47,7 @@ void bench_result(const char *name, double instructions);
 
 /*
  * What lies between the two is measured, so that the profile finds it. The windows after
- * window_less() are those of what is taken off.
+ * window_less(), which is one with nothing in it, are those of what is taken off.
  */
 void window_start(void);
 void window_end(void);

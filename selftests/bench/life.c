@@ -7,8 +7,7 @@
 
 #define TIMES	33
 
-/* Of some the median, as now and then one finds an allocator's list empty. */
-static uint64_t took[TIMES], started;
+static uint64_t least = ~0UL, started;
 
 static void begin(void)
 {
@@ -16,23 +15,19 @@ static void begin(void)
 	started = work_tsc();
 }
 
-static void end(int i)
+static void end(void)
 {
-	took[i] = work_tsc() - started;
+	uint64_t t = work_tsc() - started;
+
 	window_end();
+	if (t < least)
+		least = t;
 }
 
-static int compare(const void *a, const void *b)
+static void result(const char *name)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static void median(const char *name)
-{
-	qsort(took, TIMES, sizeof(took[0]), compare);
-	bench_result(name, took[TIMES / 2]);
+	bench_result(name, least);
+	least = ~0UL;
 }
 
 static void have_vms(int n)
@@ -51,11 +46,11 @@ static void bench_create(const char *name)
 	for (i = 0; i < TIMES; i++) {
 		begin();
 		fd = bare_ioctl(dev, KVM_CREATE_VM, NULL);
-		end(i);
+		end();
 		ASSERT_OK(fd);
 		syscall(SYS_close, fd);
 	}
-	median(name);
+	result(name);
 }
 
 static void bench_close(const char *name)
@@ -67,9 +62,9 @@ static void bench_close(const char *name)
 		ASSERT_OK(fd);
 		begin();
 		syscall(SYS_close, fd);
-		end(i);
+		end();
 	}
-	median(name);
+	result(name);
 }
 
 static void among(int vms, const char *create_name, const char *close_name)
@@ -116,10 +111,10 @@ TEST(create_vcpu)
 	for (i = 0; i < TIMES; i++) {
 		begin();
 		fd = bare_ioctl(vm.fd, KVM_CREATE_VCPU, (void *)i);
-		end(i);
+		end();
 		ASSERT_OK(fd);
 	}
-	median("create-vcpu");
+	result("create-vcpu");
 	idle_stop();
 }
 
@@ -142,13 +137,13 @@ TEST(make_fd)
 	for (i = 0; i < TIMES; i++) {
 		begin();
 		fd[i] = syscall(SYS_eventfd2, 0, 0);
-		end(i);
+		end();
 	}
-	median("make-fd");
+	result("make-fd");
 	for (i = 0; i < TIMES; i++) {
 		begin();
 		syscall(SYS_close, fd[i]);
-		end(i);
+		end();
 	}
-	median("close-fd");
+	result("close-fd");
 }
