@@ -52,6 +52,8 @@ struct vm;
 
 struct vm_cpu {
 	struct vm *vm;
+	int tx_port;		/* serial line + 1 that a byte goes out of, after the lock */
+	uint8_t tx;
 	unsigned int id;
 	int fd;
 	struct kvm_run *run;
@@ -65,11 +67,36 @@ struct vm {
 	size_t run_size;
 	uint8_t *mem;		/* RAM; guest address a below the gap is mem[a] */
 	struct vm_cpu cpu[KEELVM_MAX_CPUS];
-	struct serial *serial;
+	/* Held by the loop while it calls, and by a CPU in an exit; never while writing
+	 * to stdout. Protects all devices.
+	 */
+	pthread_mutex_t lock;
 };
 
-/* Guest RAM at @addr, or NULL if not [addr, addr + len) is all RAM below the gap. */
+/* mem.c */
+/* RAM below the gap, in bytes */
+uint64_t vm_low(const struct vm *vm);
+/* Guest RAM at @addr, or NULL if not [addr, addr + len) is all RAM on one side of the gap. */
 void *vm_ram(struct vm *vm, uint64_t addr, uint64_t len);
+
+/* loop.c: the main thread, in which devices wait for files */
+struct watch {
+	int fd;
+	void (*ready)(struct watch *w, uint32_t events);	/* vm->lock is held */
+	struct vm *vm;
+	void *owner;
+	uint32_t events;		/* waited for now */
+	bool always;			/* a file that is always ready */
+};
+
+void loop_init(struct vm *vm);
+/* Wait for other @events; 0: for none, before the file is closed. vm->lock is held. */
+void loop_watch(struct watch *w, uint32_t events);
+/* Look at all files anew. Any thread. */
+void loop_wake(void);
+void loop_run(struct vm *vm) __attribute__((noreturn));
+/* Was the eventfd signalled? Not any more. */
+bool eventfd_drain(int fd);
 
 /* End the whole program with @status; console and counters are put in order first. Any thread. */
 void vm_exit(struct vm *vm, int status) __attribute__((noreturn));
@@ -100,16 +127,18 @@ void port_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint
 /* testdev.c: devices for guest tests */
 void *testdev_scratch(void);
 void testdev_mmio(uint64_t addr, bool write, unsigned int len, uint8_t *data);
-/* False if the port is none of its. Not reentrant: the caller holds the ports' lock. */
+/* False if the port is none of its. vm->lock is held. */
 bool testdev_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data);
 
-/* serial.c */
+/* serial.c: vm->lock is held, but for serial_restore() and serial_flush() */
 #define SERIAL_BASE	0x3f8
 #define SERIAL_IRQ	4
 void serial_start(struct vm *vm);	/* console on stdin and stdout */
 /* the terminal as it was; any thread, any number of times */
 void serial_restore(void);
 uint8_t serial_read(struct vm *vm, unsigned int reg);
-void serial_write(struct vm *vm, unsigned int reg, uint8_t val);
+void serial_write(struct vm_cpu *cpu, unsigned int reg, uint8_t val);
+/* What this CPU has sent goes out. May wait for whoever reads stdout. */
+void serial_flush(struct vm_cpu *cpu);
 
 #endif

@@ -70,7 +70,7 @@ static void add_e820(struct boot_params *bp, uint64_t addr, uint64_t end, uint32
 
 static void set_e820(struct vm *vm, struct boot_params *bp)
 {
-	uint64_t mem = vm->opt->mem, low = mem < KEELVM_GAP_START ? mem : KEELVM_GAP_START;
+	uint64_t mem = vm->opt->mem, low = vm_low(vm);
 
 	add_e820(bp, 0, EBDA, 1);
 	add_e820(bp, EBDA, 0x100000, 2);
@@ -88,7 +88,7 @@ static void load_initrd(struct vm *vm, struct boot_params *bp, uint64_t kernel_e
 	if (!vm->opt->initrd)
 		return;
 	im = open_image(vm, vm->opt->initrd);
-	top = vm->opt->mem < KEELVM_GAP_START ? vm->opt->mem : KEELVM_GAP_START;
+	top = vm_low(vm);
 	if (top > (uint64_t)bp->hdr.initrd_addr_max + 1)
 		top = (uint64_t)bp->hdr.initrd_addr_max + 1;
 	if (im.size > top || ((top - im.size) & ~0xfffULL) < kernel_end)
@@ -200,7 +200,7 @@ static bool is_elf32(const struct image *im)
 static void load_multiboot(struct vm *vm, const struct image *im)
 {
 	uint32_t *info = vm_ram(vm, MB_INFO, 128);
-	uint64_t low = vm->opt->mem < KEELVM_GAP_START ? vm->opt->mem : KEELVM_GAP_START;
+	uint64_t low = vm_low(vm);
 	size_t len = strlen(vm->opt->cmdline) + 1;
 	uint64_t entry = load_elf32(vm, im);
 	char *cmdline = vm_ram(vm, CMDLINE, len);

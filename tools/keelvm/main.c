@@ -169,13 +169,6 @@ void vm_die(struct vm *vm, int status, const char *fmt, ...)
 	vm_exit(vm, status);
 }
 
-void *vm_ram(struct vm *vm, uint64_t addr, uint64_t len)
-{
-	uint64_t low = vm->opt->mem < KEELVM_GAP_START ? vm->opt->mem : KEELVM_GAP_START;
-
-	return addr <= low && len <= low - addr ? vm->mem + addr : NULL;
-}
-
 void vm_irq(struct vm *vm, unsigned int gsi, int level)
 {
 	struct kvm_irq_level irq = { .irq = gsi, .level = level };
@@ -198,14 +191,12 @@ static void add_slot(struct vm *vm, unsigned int slot, uint64_t gpa, uint64_t si
 
 static void create_memory(struct vm *vm)
 {
-	uint64_t size = vm->opt->mem, low = size;
+	uint64_t size = vm->opt->mem, low = vm_low(vm);
 
 	vm->mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
 		       MAP_NORESERVE, -1, 0);
 	if (vm->mem == MAP_FAILED)
 		vm_die(vm, VM_HOST, "guest memory");
-	if (low > KEELVM_GAP_START)
-		low = KEELVM_GAP_START;
 	add_slot(vm, 0, 0, low, vm->mem);
 	if (size > low)
 		add_slot(vm, 1, KEELVM_GAP_END, size - low, vm->mem + low);
@@ -240,7 +231,7 @@ int main(int argc, char **argv)
 		.dev = "/dev/keel", .mem = 128 << 20, .cpus = 1, .flat_addr = 0x7c00,
 		.cmdline = "console=ttyS0 panic=-1",
 	};
-	static struct vm vm = { .opt = &opt };
+	static struct vm vm = { .opt = &opt, .lock = PTHREAD_MUTEX_INITIALIZER };
 	unsigned int i;
 
 	parse(&opt, argc, argv);
@@ -250,12 +241,11 @@ int main(int argc, char **argv)
 		cpu_create(&vm, i);
 	load_guest(&vm);
 	mptable_write(&vm);
+	loop_init(&vm);
 	serial_start(&vm);
-	vm.cpu[0].thread = pthread_self();
 	cpu_show_on_quit(&vm);
-	for (i = 1; i < opt.cpus; i++)
+	for (i = 0; i < opt.cpus; i++)
 		if (pthread_create(&vm.cpu[i].thread, NULL, cpu_run, &vm.cpu[i]))
 			vm_die(&vm, VM_HOST, "thread of CPU %u", i);
-	cpu_run(&vm.cpu[0]);
-	return 0;
+	loop_run(&vm);
 }

@@ -64,10 +64,12 @@ static uint8_t port_in(struct vm *vm, uint16_t port)
 	return 0xff;	/* nobody there */
 }
 
-static void port_out(struct vm *vm, uint16_t port, uint8_t val)
+static void port_out(struct vm_cpu *cpu, uint16_t port, uint8_t val)
 {
+	struct vm *vm = cpu->vm;
+
 	if (port >= SERIAL_BASE && port < SERIAL_BASE + 8)
-		serial_write(vm, port - SERIAL_BASE, val);
+		serial_write(cpu, port - SERIAL_BASE, val);
 	else if (port == CMOS_INDEX)
 		cmos_index = val;
 	else if (port == KEELVM_EXIT_PORT)
@@ -82,7 +84,6 @@ static void port_out(struct vm *vm, uint16_t port, uint8_t val)
  */
 void port_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	unsigned int i;
 
 	if (port == PCI_ADDRESS && size == 4) {
@@ -90,14 +91,15 @@ void port_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint
 			memset(data, 0xff, size);
 		return;
 	}
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&cpu->vm->lock);
 	if (testdev_io(cpu, port, in, size, data))
 		size = 0;
 	for (i = 0; i < size; i++) {
 		if (in)
 			data[i] = port_in(cpu->vm, port + i);
 		else
-			port_out(cpu->vm, port + i, data[i]);
+			port_out(cpu, port + i, data[i]);
 	}
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&cpu->vm->lock);
+	serial_flush(cpu);
 }
