@@ -8,7 +8,7 @@
 
 static const struct vm_options opt = { .mem = RAM };
 
-struct vm rig_vm = { .opt = &opt };
+struct vm rig_vm = { .opt = &opt, .lock = PTHREAD_MUTEX_INITIALIZER };
 struct vq rig_q;
 struct vq_chain rig_c;
 

@@ -7,9 +7,12 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include "keelvm.h"
 
 #define BATCH		16
@@ -37,6 +40,31 @@ bool eventfd_drain(int fd)
 	uint64_t n;
 
 	return read(fd, &n, sizeof(n)) == sizeof(n);
+}
+
+bool unix_address(struct sockaddr_un *a, const char *path)
+{
+	*a = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (!*path || strlen(path) >= sizeof(a->sun_path))
+		return false;
+	strcpy(a->sun_path, path);
+	return true;
+}
+
+int unix_bind(struct vm *vm, const char *path, int type)
+{
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un a;
+	struct stat st;
+
+	if (!unix_address(&a, path))
+		vm_die(vm, VM_USAGE, "'%s' cannot be the name of a socket", path);
+	if (!lstat(path, &st) && S_ISSOCK(st.st_mode))
+		unlink(path);		/* of one that ended */
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    (type == SOCK_STREAM && listen(fd, 16) < 0))
+		vm_die(vm, VM_HOST, "%s", path);
+	return fd;
 }
 
 static struct watch wake = { .ready = woken };

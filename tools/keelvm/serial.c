@@ -32,11 +32,10 @@ enum { REG_DATA, REG_IER, REG_IIR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR }
 struct serial {
 	uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
 	bool tx_irq;		/* THR became empty, not yet seen in IIR */
-	unsigned int busy;	/* bytes on their way to stdout */
 	int level;
 	uint8_t fifo[FIFO_SIZE];
 	unsigned int head, count;
-	bool escaped;
+	unsigned int busy;	/* bytes on their way to stdout */
 	struct watch input;
 };
 
@@ -204,9 +203,11 @@ void serial_write(struct vm_cpu *cpu, unsigned int reg, uint8_t val)
 
 void serial_flush(struct vm_cpu *cpu)
 {
+	int out = cpu->vm->opt->exec ? STDERR_FILENO : STDOUT_FILENO;
+
 	if (!cpu->tx_port)
 		return;
-	while (write(STDOUT_FILENO, &cpu->tx, 1) < 0 && errno == EINTR)
+	while (write(out, &cpu->tx, 1) < 0 && errno == EINTR)
 		;
 	cpu->tx_port = 0;
 	pthread_mutex_lock(&cpu->vm->lock);
@@ -216,28 +217,33 @@ void serial_flush(struct vm_cpu *cpu)
 	pthread_mutex_unlock(&cpu->vm->lock);
 }
 
-static void receive(struct vm *vm, struct serial *s, uint8_t c)
+size_t serial_escape(struct vm *vm, char *buf, size_t len)
 {
-	if (s->escaped && c == 'x')
-		vm_exit(vm, 0);
-	if (raw && !s->escaped && c == ESCAPE) {
-		s->escaped = true;
-		return;
+	static bool escaped;
+	size_t i, n = 0;
+
+	for (i = 0; raw && i < len; i++) {
+		if (escaped && buf[i] == 'x')
+			vm_exit(vm, 0);
+		escaped = !escaped && buf[i] == ESCAPE;
+		if (!escaped)
+			buf[n++] = buf[i];
 	}
-	s->escaped = false;
-	push(s, c);
+	return raw ? n : len;
 }
 
 static void input(struct watch *w, uint32_t events __attribute__((unused)))
 {
 	struct serial *s = w->owner;
-	uint8_t buf[FIFO_SIZE];
-	ssize_t i, n = read(w->fd, buf, FIFO_SIZE - s->count);
+	char buf[FIFO_SIZE];
+	size_t i, typed;
+	ssize_t n = read(w->fd, buf, FIFO_SIZE - s->count);
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
-	for (i = 0; i < n; i++)
-		receive(w->vm, s, buf[i]);
+	typed = n > 0 ? serial_escape(w->vm, buf, n) : 0;
+	for (i = 0; i < typed; i++)
+		push(s, buf[i]);
 	if (n <= 0 || s->count == FIFO_SIZE)
 		loop_watch(w, 0);
 	if (n <= 0)
@@ -247,8 +253,12 @@ static void input(struct watch *w, uint32_t events __attribute__((unused)))
 
 void serial_start(struct vm *vm)
 {
-	terminal_raw();
+	if (!vm->opt->exec)
+		terminal_raw();
 	serial.input = (struct watch){ .fd = STDIN_FILENO, .ready = input, .vm = vm,
 		.owner = &serial };
-	loop_watch(&serial.input, EPOLLIN);
+	if (!console_there() && !vm->opt->exec)
+		loop_watch(&serial.input, EPOLLIN);
+	else
+		serial.input.fd = -1;
 }

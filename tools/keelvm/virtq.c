@@ -19,6 +19,7 @@ static void *ring(struct vq *q, uint64_t gpa, unsigned int align, size_t len)
 
 bool vq_start(struct vq *q)
 {
+	q->ready = false;
 	if (!q->num || q->num > VQ_SIZE || (q->num & (q->num - 1)))
 		return vq_fail(q);
 	q->desc = ring(q, q->desc_gpa, 16, sizeof(*q->desc) * q->num);
