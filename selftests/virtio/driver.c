@@ -36,6 +36,10 @@ size_t serial_escape(struct vm *vm, char *buf, size_t len)
 	return len;
 }
 
+void control_progress(struct vm *vm)
+{
+}
+
 /* ---- the driver ---- */
 
 uint32_t reg_read(unsigned int reg)

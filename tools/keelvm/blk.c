@@ -123,6 +123,7 @@ static void *worker(void *arg)
 		vq_push(q, b->c.head, len);
 		vdev_done(d, q);
 		pthread_cond_broadcast(&b->idle);
+		loop_wake();
 	}
 	return NULL;
 }
@@ -132,6 +133,13 @@ static void blk_kick(struct vdev *d, unsigned int q __attribute__((unused)))
 	struct blk *b = d->own;
 
 	pthread_cond_signal(&b->work);
+}
+
+static bool blk_busy(struct vdev *d)
+{
+	struct blk *b = d->own;
+
+	return b->busy;
 }
 
 static void blk_reset(struct vdev *d)
@@ -187,5 +195,5 @@ static void blk_create(struct vdev *d, char *arg)
 const struct vdev_type vdev_blk = {
 	.option = "blk", .id = VIRTIO_ID_BLOCK, .queues = 1,
 	.features = 1u << VIRTIO_BLK_F_SEG_MAX | 1u << VIRTIO_BLK_F_FLUSH,
-	.create = blk_create, .kick = blk_kick, .reset = blk_reset,
+	.create = blk_create, .kick = blk_kick, .reset = blk_reset, .busy = blk_busy,
 };

@@ -45,6 +45,7 @@ static void writable(struct watch *w, uint32_t events __attribute__((unused)))
 	con.len = 0;
 	loop_watch(w, 0);
 	vdev_each(con.d, TX, transmit);
+	loop_wake();		/* one may wait for it */
 }
 
 void console_flush(void)
@@ -100,6 +101,11 @@ static void console_kick(struct vdev *d, unsigned int q)
 		loop_watch(&con.in, EPOLLIN);
 }
 
+static bool console_busy(struct vdev *d __attribute__((unused)))
+{
+	return con.len;
+}
+
 static void console_create(struct vdev *d, char *arg __attribute__((unused)))
 {
 	if (con.d)
@@ -116,7 +122,7 @@ bool console_there(void)
 
 const struct vdev_type vdev_console = {
 	.option = "console", .id = VIRTIO_ID_CONSOLE, .queues = 2,
-	.create = console_create, .kick = console_kick,
+	.create = console_create, .kick = console_kick, .busy = console_busy,
 };
 
 /* ---- random numbers ---- */

@@ -67,7 +67,15 @@ static void set_cpuid(struct vm_cpu *cpu)
 	for (i = 0; i < c->nent; i++)
 		cpuid_patch(cpu, &c->entries[i]);
 	ioctl_cpu(cpu, KVM_SET_CPUID2, c, "KVM_SET_CPUID2");
-	free(c);
+	if (cpu->id)
+		free(c);
+	else
+		cpu->vm->cpuid = c;
+}
+
+size_t cpu_cpuid_size(struct vm *vm)
+{
+	return sizeof(*vm->cpuid) + vm->cpuid->nent * sizeof(vm->cpuid->entries[0]);
 }
 
 /* LINT0 takes the 8259's interrupts, LINT1 is NMI: as a BIOS leaves them */
@@ -309,13 +317,47 @@ static void show(struct vm_cpu *cpu)
 	pthread_mutex_unlock(&lock);
 }
 
+/* All that the CPU did is complete: KVM_RUN did so before it saw immediate_exit. */
 static void interrupted(struct vm_cpu *cpu)
 {
+	struct vm *vm = cpu->vm;
+
 	cpu->run->immediate_exit = 0;
-	if (!show_asked[cpu->id])
-		return;
-	show_asked[cpu->id] = 0;
-	show(cpu);
+	if (show_asked[cpu->id]) {
+		show_asked[cpu->id] = 0;
+		show(cpu);
+	}
+	pthread_mutex_lock(&vm->lock);
+	vm->parked++;
+	if (vm->paused)
+		loop_wake();
+	while (vm->paused)
+		pthread_cond_wait(&vm->resumed, &vm->lock);
+	vm->parked--;
+	pthread_mutex_unlock(&vm->lock);
+}
+
+void vm_pause(struct vm *vm)
+{
+	vm->paused = true;
+	kick_cpus();
+}
+
+bool vm_quiet(struct vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->vdevs; i++)
+		if (vm->vdev[i]->type->busy && vm->vdev[i]->type->busy(vm->vdev[i]))
+			return false;
+	return vm->paused && vm->parked == vm->opt->cpus;
+}
+
+void vm_resume(struct vm *vm)
+{
+	vm->paused = false;
+	pthread_cond_broadcast(&vm->resumed);
+	virtio_resume(vm);
 }
 
 static void handle_error(struct vm_cpu *cpu)

@@ -40,6 +40,7 @@ struct vm_options {
 	const char *kernel, *initrd, *cmdline, *flat;
 	const char *exec;	/* directory of a program to run; argv is the program */
 	char **argv;
+	const char *restore, *control;	/* files */
 	uint64_t flat_addr;
 	uint64_t mem;		/* bytes */
 	unsigned int cpus;
@@ -74,6 +75,10 @@ struct vm {
 	unsigned int vdevs;
 	const char *cmdline;	/* with what devices add */
 	bool acpi;		/* tables are there */
+	bool paused;		/* CPUs stop, and devices take up nothing new */
+	unsigned int parked;	/* CPUs that have stopped */
+	pthread_cond_t resumed;
+	struct kvm_cpuid2 *cpuid;	/* of the first CPU */
 };
 
 /* mem.c */
@@ -122,6 +127,11 @@ void cpu_start_prot(struct vm_cpu *cpu, uint64_t rip, uint64_t rax, uint64_t rbx
 void cpu_start_real(struct vm_cpu *cpu, uint64_t addr);
 void cpu_show_on_quit(struct vm *vm);	/* SIGQUIT prints where each CPU is */
 void *cpu_run(void *cpu);	/* thread function; returns only through vm_exit() */
+size_t cpu_cpuid_size(struct vm *vm);
+/* CPUs stop, with what they do complete, and devices. vm->lock is held. Is it so yet? */
+void vm_pause(struct vm *vm);
+bool vm_quiet(struct vm *vm);
+void vm_resume(struct vm *vm);
 
 /* load.c: what to run, and the boot CPU set up to run it */
 void load_guest(struct vm *vm);
@@ -152,10 +162,28 @@ size_t serial_escape(struct vm *vm, char *buf, size_t len);
 /* What this CPU has sent goes out. May wait for whoever reads stdout. */
 void serial_flush(struct vm_cpu *cpu);
 
+/* Its registers, for a snapshot. vm->lock is held. */
+void *serial_state(size_t *size);
+
 /* exec.c: the name of an initramfs of the directory and the program that runs the other */
 const char *exec_initramfs(struct vm *vm);
 /* False if the port is none of --exec's */
 bool exec_io(struct vm_cpu *cpu, const struct kvm_run *run, uint8_t *data);
+
+/* control.c */
+void control_start(struct vm *vm);
+void control_progress(struct vm *vm);	/* something has happened that one may wait for */
+
+/* snapshot.c */
+/*
+ * Begin to write all to the file @name; the machine is quiet, and may go on after it.
+ * Returns a file in which a text will be, "ok" or "error: ...", or -1.
+ */
+int snapshot_save(struct vm *vm, const char *name);
+/* Check the file opt->restore, and take the size of the machine from it. */
+void snapshot_open(struct vm *vm, struct vm_options *opt);
+/* All state out of it, into a machine that was made but never ran. */
+void snapshot_restore(struct vm *vm);
 
 /* console.c: is there a virtio console, for which stdin is? */
 bool console_there(void);

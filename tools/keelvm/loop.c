@@ -33,6 +33,7 @@ void loop_wake(void)
 static void woken(struct watch *w, uint32_t events __attribute__((unused)))
 {
 	eventfd_drain(w->fd);
+	control_progress(w->vm);
 }
 
 bool eventfd_drain(int fd)

@@ -18,6 +18,7 @@
 static const char usage[] =
 	"usage: keelvm [options] --kernel FILE [--initrd FILE] [--cmdline TEXT]\n"
 	"       keelvm [options] --kernel FILE --exec DIR PROGRAM [ARGUMENT...]\n"
+	"       keelvm [options] --restore FILE\n"
 	"       keelvm [options] --flat FILE[@ADDRESS]     (16 bit code; default 0x7c00)\n"
 	"\n"
 	"  -m, --mem MIB        guest memory (128)\n"
@@ -30,11 +31,14 @@ static const char usage[] =
 	"                       a network card: a tap device, or AF_UNIX datagram sockets\n"
 	"      --vsock CID,PATH vsock; CONNECT PORT in PATH, and PATH_N for the guest's port N\n"
 	"      --balloon        memory that the guest gives back\n"
+	"      --control PATH   a socket for commands: status, pause, resume, quit,\n"
+	"                       snapshot FILE, balloon MIB\n"
 	"  -v, --verbose        count exits, print them at the end\n"
 	"  -e, --emulation      go on after an emulation error: the guest gets #UD\n"
 	"\n"
 	"FILE is a bzImage, or an ELF with a PVH note or a multiboot header. --exec makes\n"
-	"an initramfs of DIR, runs PROGRAM in it, and ends with its status.\n"
+	"an initramfs of DIR, runs PROGRAM in it, and ends with its status; --restore takes\n"
+	"what --control's snapshot wrote, with the same virtio devices in the same order.\n"
 	"The first serial port is stdin and stdout; Ctrl-A x ends a terminal session.\n"
 	"A byte written to port 0xf4 is the exit status. 125: bad usage; 126: the\n"
 	"hypervisor refused; 127: the guest died. SIGQUIT prints where each CPU is.\n";
@@ -44,7 +48,8 @@ static struct vm_options opt = {
 	.cmdline = "console=ttyS0 panic=-1",
 };
 
-static struct vm vm = { .opt = &opt, .lock = PTHREAD_MUTEX_INITIALIZER };
+static struct vm vm = { .opt = &opt, .lock = PTHREAD_MUTEX_INITIALIZER,
+	.resumed = PTHREAD_COND_INITIALIZER };
 
 static unsigned long number(const char *text, unsigned long min, unsigned long max)
 {
@@ -111,6 +116,8 @@ static const struct choice {
 	{ "vsock", 0, required_argument, .virtio = true },
 	{ "balloon", 0, no_argument, .virtio = true },
 	{ "exec", 0, required_argument, .text = &opt.exec },
+	{ "control", 0, required_argument, .text = &opt.control },
+	{ "restore", 0, required_argument, .text = &opt.restore },
 	{ "verbose", 'v', no_argument, .flag = &opt.verbose },
 	{ "emulation", 'e', no_argument, .flag = &opt.go_on },
 	{ "help", 'h', no_argument, .set = help },
@@ -156,7 +163,7 @@ static void parse(int argc, char **argv)
 	}
 	opt.argv = argv + optind;
 	if (c != -1 || !opt.exec != !argv[optind] || (opt.exec && !opt.kernel) ||
-	    !opt.kernel == !opt.flat) {
+	    !!opt.kernel + !!opt.flat + !!opt.restore != 1) {
 		fputs(usage, stderr);
 		exit(VM_USAGE);
 	}
@@ -279,16 +286,24 @@ int main(int argc, char **argv)
 	loop_init(&vm);
 	parse(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
+	if (opt.restore)
+		snapshot_open(&vm, &opt);
 	create_vm(&vm);
 	create_memory(&vm);
 	for (i = 0; i < opt.cpus; i++)
 		cpu_create(&vm, i);
 	virtio_connect(&vm);
 	pthread_mutex_lock(&vm.lock);
-	virtio_describe(&vm);
-	load_guest(&vm);
-	mptable_write(&vm);
+	if (opt.restore) {
+		snapshot_restore(&vm);
+	} else {
+		virtio_describe(&vm);
+		load_guest(&vm);
+		mptable_write(&vm);
+	}
 	serial_start(&vm);
+	control_start(&vm);
+	virtio_resume(&vm);
 	pthread_mutex_unlock(&vm.lock);
 	cpu_show_on_quit(&vm);
 	for (i = 0; i < opt.cpus; i++)

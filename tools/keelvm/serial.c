@@ -35,7 +35,7 @@ struct serial {
 	int level;
 	uint8_t fifo[FIFO_SIZE];
 	unsigned int head, count;
-	unsigned int busy;	/* bytes on their way to stdout */
+	unsigned int busy;	/* bytes on their way to stdout; from here on of no snapshot */
 	struct watch input;
 };
 
@@ -215,6 +215,12 @@ void serial_flush(struct vm_cpu *cpu)
 		serial.tx_irq = true;
 	update_irq(cpu->vm, &serial);
 	pthread_mutex_unlock(&cpu->vm->lock);
+}
+
+void *serial_state(size_t *size)
+{
+	*size = offsetof(struct serial, busy);
+	return &serial;
 }
 
 size_t serial_escape(struct vm *vm, char *buf, size_t len)

@@ -85,7 +85,7 @@ bool vdev_pop(struct vdev *d, unsigned int q, struct vq_chain *c)
 {
 	struct vq *vq = &d->q[q];
 
-	if (!vdev_live(d))
+	if (!vdev_live(d) || d->vm->paused)
 		return false;
 	return vq_pop(vq, c) || (vq_more(vq) && vq_pop(vq, c));
 }
@@ -113,7 +113,7 @@ void vdev_each(struct vdev *d, unsigned int q, int64_t (*use)(struct vdev *d, st
 
 static void kick(struct vdev *d, unsigned int q)
 {
-	if (vdev_live(d) && d->q[q].ready)
+	if (vdev_live(d) && d->q[q].ready && !d->vm->paused)
 		d->type->kick(d, q);
 	if (d->q[q].broken)
 		vdev_done(d, &d->q[q]);
@@ -299,6 +299,31 @@ bool virtio_mmio(struct vm *vm, uint64_t addr, bool write, unsigned int len, uin
 		memcpy(data, &val, 4);
 	}
 	return true;
+}
+
+void virtio_resume(struct vm *vm)
+{
+	unsigned int i, q;
+
+	for (i = 0; i < vm->vdevs; i++)
+		for (q = 0; q < vm->vdev[i]->type->queues; q++)
+			kick(vm->vdev[i], q);
+}
+
+/* An interrupt more than there was is harmless, one less is not. */
+void virtio_restore(struct vdev *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < VIRTIO_QUEUES; i++) {
+		d->q[i].vm = d->vm;
+		if (d->q[i].ready)
+			vq_start(&d->q[i]);
+	}
+	if (d->type->restored)
+		d->type->restored(d);
+	if (d->r.isr)
+		interrupt(d, 0);
 }
 
 /* ---- made ---- */

@@ -30,6 +30,8 @@ struct vdev_type {
 	/* Queue @q has something, or the device was just started */
 	void (*kick)(struct vdev *d, unsigned int q);
 	void (*reset)(struct vdev *d);		/* keep nothing of the guest's */
+	bool (*busy)(struct vdev *d);		/* something is under way in the host */
+	void (*restored)(struct vdev *d);	/* another process had it before */
 };
 
 struct vdev {
@@ -57,6 +59,10 @@ void virtio_add(struct vm *vm, const struct vdev_type *type, char *arg);
 void virtio_describe(struct vm *vm);
 /* Registers and interrupts of all devices, once the VM is there */
 void virtio_connect(struct vm *vm);
+/* Look at all queues: the machine goes on. */
+void virtio_resume(struct vm *vm);
+/* Registers and queues are those of a snapshot; so is the memory. */
+void virtio_restore(struct vdev *d);
 /* False if no device is at @addr. vm->lock is held. */
 bool virtio_mmio(struct vm *vm, uint64_t addr, bool write, unsigned int len, uint8_t *data);
 unsigned int virtio_gsi(unsigned int index);

@@ -408,6 +408,18 @@ static void vsock_reset(struct vdev *d __attribute__((unused)))
 	v.resets = 0;
 }
 
+/* Connections are not in a snapshot; the driver closes its ends. */
+static void vsock_restored(struct vdev *d)
+{
+	struct virtio_vsock_event e = { VIRTIO_VSOCK_EVENT_TRANSPORT_RESET };
+	struct vq_chain c;
+
+	v.cid = ((struct virtio_vsock_config *)d->r.config)->guest_cid;
+	if (vdev_pop(d, EVENT, &c))
+		vq_push(&d->q[EVENT], c.head, vq_write(&c, 0, &e, sizeof(e)));
+	vdev_done(d, &d->q[EVENT]);
+}
+
 static void vsock_create(struct vdev *d, char *arg)
 {
 	struct virtio_vsock_config *config = (void *)d->r.config;
@@ -429,5 +441,5 @@ static void vsock_create(struct vdev *d, char *arg)
 
 const struct vdev_type vdev_vsock = {
 	.option = "vsock", .id = VIRTIO_ID_VSOCK, .queues = 3, .create = vsock_create,
-	.kick = vsock_kick, .reset = vsock_reset,
+	.kick = vsock_kick, .reset = vsock_reset, .restored = vsock_restored,
 };
