@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,14 +146,16 @@ static uint32_t read_input(void)
 	return n > 0 ? n : KEELVM_EOF;
 }
 
-/* Whoever reads it may be slow: the lock is not held. */
-static void write_output(int fd, const uint8_t *data, size_t len)
+/* Whoever reads it may be slow: the lock is not held. If he has gone, that is SIGPIPE. */
+static void write_output(struct vm *vm, int fd, const uint8_t *data, size_t len)
 {
 	while (len) {
 		ssize_t n = write(fd, data, len);
 
+		if (n < 0 && errno == EPIPE)
+			vm_exit(vm, 128 + SIGPIPE);
 		if (n < 0 && errno != EINTR)
-			return;		/* nobody reads it any more */
+			return;
 		data += n > 0 ? n : 0;
 		len -= n > 0 ? n : 0;
 	}
@@ -166,7 +169,7 @@ bool exec_io(struct vm_cpu *cpu, const struct kvm_run *run, uint8_t *data)
 		return false;
 	if (run->io.direction == KVM_EXIT_IO_OUT) {
 		if (port <= KEELVM_PORT_ERR)
-			write_output(port - KEELVM_PORT_OUT + STDOUT_FILENO, data, len);
+			write_output(cpu->vm, port - KEELVM_PORT_OUT + STDOUT_FILENO, data, len);
 		return true;
 	}
 	pthread_mutex_lock(&cpu->vm->lock);

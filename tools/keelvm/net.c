@@ -34,11 +34,11 @@ static int64_t transmit(struct vdev *d, struct vq_chain *c)
 	struct net *n = d->own;
 	struct iovec *iov = c->iov;
 	unsigned int k = iov_cut(&iov, c->out, HEADER, c->out_len);
+	ssize_t sent = k ? writev(n->w.fd, iov, k) : 0;
 
-	if (k && writev(n->w.fd, iov, k) < 0 && n->peer.sun_family &&
-	    !connect(n->w.fd, (struct sockaddr *)&n->peer, sizeof(n->peer)) &&
-	    writev(n->w.fd, iov, k) < 0)
-		return 0;
+	if (sent < 0 && n->peer.sun_family &&
+	    !connect(n->w.fd, (struct sockaddr *)&n->peer, sizeof(n->peer)))
+		sent = writev(n->w.fd, iov, k);
 	return 0;
 }
 
