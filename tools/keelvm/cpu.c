@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include "keelvm.h"
+#include "virtio.h"
 
 /* Guest memory the boot needs: tables below the first 64 KiB */
 #define GDT_ADDR	0x1000
@@ -67,7 +67,15 @@ static void set_cpuid(struct vm_cpu *cpu)
 	for (i = 0; i < c->nent; i++)
 		cpuid_patch(cpu, &c->entries[i]);
 	ioctl_cpu(cpu, KVM_SET_CPUID2, c, "KVM_SET_CPUID2");
-	free(c);
+	if (cpu->id)
+		free(c);
+	else
+		cpu->vm->cpuid = c;
+}
+
+size_t cpu_cpuid_size(struct vm *vm)
+{
+	return sizeof(*vm->cpuid) + vm->cpuid->nent * sizeof(vm->cpuid->entries[0]);
 }
 
 /* LINT0 takes the 8259's interrupts, LINT1 is NMI: as a BIOS leaves them */
@@ -205,15 +213,30 @@ static void handle_io(struct vm_cpu *cpu)
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 	unsigned int i;
 
+	if (exec_io(cpu, run, data))
+		return;
 	for (i = 0; i < run->io.count; i++, data += run->io.size)
 		port_io(cpu, run->io.port, run->io.direction == KVM_EXIT_IO_IN, run->io.size, data);
+}
+
+static void nobody_mmio(struct kvm_run *run)
+{
+	if (testdev_mmio)
+		testdev_mmio(run->mmio.phys_addr, run->mmio.is_write, run->mmio.len,
+			     run->mmio.data);
+	else if (!run->mmio.is_write)
+		memset(run->mmio.data, 0xff, run->mmio.len);
 }
 
 static void handle_mmio(struct vm_cpu *cpu)
 {
 	struct kvm_run *run = cpu->run;
 
-	testdev_mmio(run->mmio.phys_addr, run->mmio.is_write, run->mmio.len, run->mmio.data);
+	pthread_mutex_lock(&cpu->vm->lock);
+	if (!virtio_mmio(cpu->vm, run->mmio.phys_addr, run->mmio.is_write, run->mmio.len,
+			 run->mmio.data))
+		nobody_mmio(run);
+	pthread_mutex_unlock(&cpu->vm->lock);
 }
 
 static void print_state(struct vm_cpu *cpu)
@@ -238,12 +261,18 @@ static void on_show(int unused __attribute__((unused)))
 {
 	unsigned int i;
 
-	for (i = 0; i < shown->opt->cpus; i++) {
-		if (!pthread_equal(shown->cpu[i].thread, pthread_self()))
-			continue;
-		show_asked[i] = 1;
-		shown->cpu[i].run->immediate_exit = 1;
-	}
+	for (i = 0; i < shown->opt->cpus; i++)
+		if (pthread_equal(shown->cpu[i].thread, pthread_self()))
+			shown->cpu[i].run->immediate_exit = 1;
+}
+
+static void kick_cpus(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < shown->opt->cpus; i++)
+		if (shown->cpu[i].thread)	/* else it is not started yet */
+			pthread_kill(shown->cpu[i].thread, SIGUSR1);
 }
 
 static void on_quit(int unused __attribute__((unused)))
@@ -251,8 +280,8 @@ static void on_quit(int unused __attribute__((unused)))
 	unsigned int i;
 
 	for (i = 0; i < shown->opt->cpus; i++)
-		if (shown->cpu[i].thread)	/* else it is not started yet */
-			pthread_kill(shown->cpu[i].thread, SIGUSR1);
+		show_asked[i] = 1;
+	kick_cpus();
 }
 
 void cpu_show_on_quit(struct vm *vm)
@@ -288,13 +317,47 @@ static void show(struct vm_cpu *cpu)
 	pthread_mutex_unlock(&lock);
 }
 
+/* All that the CPU did is complete: KVM_RUN did so before it saw immediate_exit. */
 static void interrupted(struct vm_cpu *cpu)
 {
-	if (!show_asked[cpu->id])
-		return;
-	show_asked[cpu->id] = 0;
+	struct vm *vm = cpu->vm;
+
 	cpu->run->immediate_exit = 0;
-	show(cpu);
+	if (show_asked[cpu->id]) {
+		show_asked[cpu->id] = 0;
+		show(cpu);
+	}
+	pthread_mutex_lock(&vm->lock);
+	vm->parked++;
+	if (vm->paused)
+		loop_wake();
+	while (vm->paused)
+		pthread_cond_wait(&vm->resumed, &vm->lock);
+	vm->parked--;
+	pthread_mutex_unlock(&vm->lock);
+}
+
+void vm_pause(struct vm *vm)
+{
+	vm->paused = true;
+	kick_cpus();
+}
+
+bool vm_quiet(struct vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->vdevs; i++)
+		if (vm->vdev[i]->type->busy && vm->vdev[i]->type->busy(vm->vdev[i]))
+			return false;
+	return vm->paused && vm->parked == vm->opt->cpus;
+}
+
+void vm_resume(struct vm *vm)
+{
+	vm->paused = false;
+	pthread_cond_broadcast(&vm->resumed);
+	virtio_resume(vm);
 }
 
 static void handle_error(struct vm_cpu *cpu)

@@ -3,7 +3,8 @@
  * keelvm.h - a small VMM: the example of the ABI, and the tests' machine
  *
  * One machine: RAM from 0 (below 3 GiB, the rest above 4 GiB), in-kernel interrupt
- * controllers and PIT, one 16550 at 0x3f8 (IRQ 4), and a port that ends it.
+ * controllers and PIT, one 16550 at 0x3f8 (IRQ 4), virtio devices that options add, and
+ * a port that ends it.
  */
 #ifndef KEELVM_H
 #define KEELVM_H
@@ -13,24 +14,20 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <linux/kvm.h>
+#include <sys/un.h>
 
 #define KEELVM_MAX_CPUS		64
 #define KEELVM_GAP_START	0xc0000000ULL	/* no RAM from here */
 #define KEELVM_GAP_END		0x100000000ULL	/* to here */
 #define KEELVM_EXIT_PORT	0xf4		/* a byte written here is the exit status */
 
-/* Test devices */
-#define KEELVM_SCRATCH		0xd0000000ULL	/* memory behind MMIO exits */
-#define KEELVM_SCRATCH_RAM	0xd1000000ULL	/* the same memory, as RAM */
-#define KEELVM_SCRATCH_SIZE	0x10000
-#define KEELVM_FIFO_SIZE	0x10000
-#define KEELVM_PORT_FIFO	0x500	/* bytes written are read in the same order */
-#define KEELVM_PORT_LINE	0x510	/* writing: sets a GSI's line; 32 bits: GSI | level << 8 */
-#define KEELVM_PORT_LATER	0x514	/* the same, 20 ms later */
-#define KEELVM_PORT_MSI_ADDR	0x518	/* writing: address of the next MSI */
-#define KEELVM_PORT_MSI_DATA	0x51c	/* writing: data; sends it */
-#define KEELVM_PORT_NMI		0x520	/* writing: an NMI to the CPU that writes */
-#define KEELVM_PORT_LAST	0x523
+/* Of --exec: bytes for stdout and stderr; how many of stdin can be read, or none for ever */
+#define KEELVM_PORT_OUT		0x530
+#define KEELVM_PORT_ERR		0x531
+#define KEELVM_PORT_IN		0x532
+#define KEELVM_PORT_READ	0x534	/* 32 bits */
+#define KEELVM_EOF		0xffffffff
+#define KEELVM_CHUNK		4096	/* bytes at a time */
 
 enum vm_status {		/* exit status of keelvm beside the guest's own */
 	VM_USAGE	= 125,	/* bad options, files that cannot be read */
@@ -41,6 +38,9 @@ enum vm_status {		/* exit status of keelvm beside the guest's own */
 struct vm_options {
 	const char *dev;	/* /dev/keel or /dev/kvm */
 	const char *kernel, *initrd, *cmdline, *flat;
+	const char *exec;	/* directory of a program to run; argv is the program */
+	char **argv;
+	const char *restore, *control;	/* files */
 	uint64_t flat_addr;
 	uint64_t mem;		/* bytes */
 	unsigned int cpus;
@@ -52,6 +52,8 @@ struct vm;
 
 struct vm_cpu {
 	struct vm *vm;
+	int tx_port;		/* serial line + 1 that a byte goes out of, after the lock */
+	uint8_t tx;
 	unsigned int id;
 	int fd;
 	struct kvm_run *run;
@@ -65,11 +67,48 @@ struct vm {
 	size_t run_size;
 	uint8_t *mem;		/* RAM; guest address a below the gap is mem[a] */
 	struct vm_cpu cpu[KEELVM_MAX_CPUS];
-	struct serial *serial;
+	/* Held by the loop while it calls, and by a CPU in an exit; never while writing
+	 * to stdout. Protects all devices.
+	 */
+	pthread_mutex_t lock;
+	struct vdev *vdev[16];
+	unsigned int vdevs;
+	const char *cmdline;	/* with what devices add */
+	bool acpi;		/* tables are there */
+	bool paused;		/* CPUs stop, and devices take up nothing new */
+	unsigned int parked;	/* CPUs that have stopped */
+	pthread_cond_t resumed;
+	struct kvm_cpuid2 *cpuid;	/* of the first CPU */
 };
 
-/* Guest RAM at @addr, or NULL if not [addr, addr + len) is all RAM below the gap. */
+/* mem.c */
+/* RAM below the gap, in bytes */
+uint64_t vm_low(const struct vm *vm);
+/* Guest RAM at @addr, or NULL if not [addr, addr + len) is all RAM on one side of the gap. */
 void *vm_ram(struct vm *vm, uint64_t addr, uint64_t len);
+
+/* loop.c: the main thread, in which devices wait for files */
+struct watch {
+	int fd;
+	void (*ready)(struct watch *w, uint32_t events);	/* vm->lock is held */
+	struct vm *vm;
+	void *owner;
+	uint32_t events;		/* waited for now */
+	bool always;			/* a file that is always ready */
+};
+
+void loop_init(struct vm *vm);
+/* Wait for other @events; 0: for none, before the file is closed. vm->lock is held. */
+void loop_watch(struct watch *w, uint32_t events);
+/* Look at all files anew. Any thread. */
+void loop_wake(void);
+void loop_run(struct vm *vm) __attribute__((noreturn));
+/* The address of the socket @path. False if it is too long. */
+bool unix_address(struct sockaddr_un *a, const char *path);
+/* A socket of that name, that does not block; SOCK_STREAM: one that listens. */
+int unix_bind(struct vm *vm, const char *path, int type);
+/* Was the eventfd signalled? Not any more. */
+bool eventfd_drain(int fd);
 
 /* End the whole program with @status; console and counters are put in order first. Any thread. */
 void vm_exit(struct vm *vm, int status) __attribute__((noreturn));
@@ -78,6 +117,7 @@ void vm_die(struct vm *vm, int status, const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 3, 4)));
 
 void vm_irq(struct vm *vm, unsigned int gsi, int level);
+void vm_add_slot(struct vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *hva);
 
 /* cpu.c */
 void cpu_create(struct vm *vm, unsigned int id);
@@ -87,29 +127,67 @@ void cpu_start_prot(struct vm_cpu *cpu, uint64_t rip, uint64_t rax, uint64_t rbx
 void cpu_start_real(struct vm_cpu *cpu, uint64_t addr);
 void cpu_show_on_quit(struct vm *vm);	/* SIGQUIT prints where each CPU is */
 void *cpu_run(void *cpu);	/* thread function; returns only through vm_exit() */
+size_t cpu_cpuid_size(struct vm *vm);
+/* CPUs stop, with what they do complete, and devices. vm->lock is held. Is it so yet? */
+void vm_pause(struct vm *vm);
+bool vm_quiet(struct vm *vm);
+void vm_resume(struct vm *vm);
 
 /* load.c: what to run, and the boot CPU set up to run it */
 void load_guest(struct vm *vm);
 
-/* mptable.c: how a guest without ACPI finds its CPUs and interrupts */
-void mptable_write(struct vm *vm);
-
 /* ports.c: I/O of devices that userspace has */
 void port_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data);
 
-/* testdev.c: devices for guest tests */
-void *testdev_scratch(void);
-void testdev_mmio(uint64_t addr, bool write, unsigned int len, uint8_t *data);
-/* False if the port is none of its. Not reentrant: the caller holds the ports' lock. */
-bool testdev_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data);
+/*
+ * Devices for guest tests, where keelvm is linked with selftests/guest/vmm/testdev.c.
+ * vm->lock is held.
+ */
+void testdev_init(struct vm *vm) __attribute__((weak));
+void testdev_mmio(uint64_t addr, bool write, unsigned int len, uint8_t *data)
+	__attribute__((weak));
+bool testdev_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data)
+	__attribute__((weak));
 
-/* serial.c */
+/* serial.c: vm->lock is held, but for serial_restore() and serial_flush() */
 #define SERIAL_BASE	0x3f8
 #define SERIAL_IRQ	4
 void serial_start(struct vm *vm);	/* console on stdin and stdout */
 /* the terminal as it was; any thread, any number of times */
 void serial_restore(void);
 uint8_t serial_read(struct vm *vm, unsigned int reg);
-void serial_write(struct vm *vm, unsigned int reg, uint8_t val);
+void serial_write(struct vm_cpu *cpu, unsigned int reg, uint8_t val);
+/* What was typed, in place, without Ctrl-A, and its new length. Ctrl-A x ends it all. */
+size_t serial_escape(struct vm *vm, char *buf, size_t len);
+/* What this CPU has sent goes out. May wait for whoever reads stdout. */
+void serial_flush(struct vm_cpu *cpu);
+
+/* Its registers, for a snapshot. vm->lock is held. */
+void *serial_state(size_t *size);
+
+/* exec.c: the name of an initramfs of the directory and the program that runs the other */
+const char *exec_initramfs(struct vm *vm);
+/* False if the port is none of --exec's */
+bool exec_io(struct vm_cpu *cpu, const struct kvm_run *run, uint8_t *data);
+
+/* control.c */
+void control_start(struct vm *vm);
+void control_progress(struct vm *vm);	/* something has happened that one may wait for */
+
+/* snapshot.c */
+/*
+ * Begin to write all to the file @name; the machine is quiet, and may go on after it.
+ * Returns a file in which a text will be, "ok" or "error: ...", or -1.
+ */
+int snapshot_save(struct vm *vm, const char *name);
+/* Check the file opt->restore, and take the size of the machine from it. */
+void snapshot_open(struct vm *vm, struct vm_options *opt);
+/* All state out of it, into a machine that was made but never ran. */
+void snapshot_restore(struct vm *vm);
+
+/* console.c: is there a virtio console, for which stdin is? */
+bool console_there(void);
+/* What was taken from the guest goes to stdout, at the end of all. */
+void console_flush(void);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * load.c - a bzImage, a multiboot ELF or 16 bit code into guest memory
+ * load.c - a bzImage, a PVH or multiboot ELF, or 16 bit code into guest memory
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -10,18 +10,38 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <asm/bootparam.h>
-#include "keelvm.h"
+#include "virtio.h"
 
 #define ZERO_PAGE	0x7000
-#define MB_INFO		0x8000
+#define START_INFO	0x8000		/* of PVH and multiboot, then modules, then memory map */
+#define MODULES		0x8080
+#define MEMORY_MAP	0x8100
 #define CMDLINE		0x20000
 #define CMDLINE_MAX	0x10000
 #define KERNEL_MIN	0x100000
 #define ENTRY_64	0x200		/* of the protected-mode part ("64-bit Boot Protocol") */
 #define EBDA		0x9fc00
 
+#define PVH_MAGIC	0x336ec578
+#define PHYS32_ENTRY	18	/* the number of PVH's note */
 #define MB_HEADER_MAGIC	0x1badb002
 #define MB_BOOT_MAGIC	0x2badb002
+
+/* "x86/HVM direct boot ABI": the machine's state at the entry */
+struct hvm_start_info {
+	uint32_t magic, version, flags, nr_modules;
+	uint64_t modlist_paddr, cmdline_paddr, rsdp_paddr, memmap_paddr;
+	uint32_t memmap_entries, reserved;
+};
+
+struct hvm_modlist_entry {
+	uint64_t paddr, size, cmdline_paddr, reserved;
+};
+
+struct hvm_memmap_table_entry {
+	uint64_t addr, size;
+	uint32_t type, reserved;
+};
 
 struct image {
 	const char *name;
@@ -57,59 +77,48 @@ static void *must_ram(struct vm *vm, const struct image *im, uint64_t addr, uint
 	return p;
 }
 
-/* ---- Linux ---- */
-
-static void add_e820(struct boot_params *bp, uint64_t addr, uint64_t end, uint32_t type)
+/* RAM but for the EBDA and what a BIOS would have there */
+static unsigned int memory_map(struct vm *vm, struct hvm_memmap_table_entry *e)
 {
-	struct boot_e820_entry *e = &bp->e820_table[bp->e820_entries++];
+	uint64_t low = vm_low(vm), high = vm->opt->mem - low;
 
-	e->addr = addr;
-	e->size = end - addr;
-	e->type = type;
+	e[0] = (struct hvm_memmap_table_entry){ 0, EBDA, 1, 0 };
+	e[1] = (struct hvm_memmap_table_entry){ EBDA, 0x100000 - EBDA, 2, 0 };
+	e[2] = (struct hvm_memmap_table_entry){ 0x100000, low - 0x100000, 1, 0 };
+	e[3] = (struct hvm_memmap_table_entry){ KEELVM_GAP_END, high, 1, 0 };
+	return high ? 4 : 3;
 }
 
-static void set_e820(struct vm *vm, struct boot_params *bp)
+/* As high as memory and @max allow, on a page above the kernel. Its size, at *@addr. */
+static uint64_t load_initrd(struct vm *vm, uint64_t max, uint64_t kernel_end, uint64_t *addr)
 {
-	uint64_t mem = vm->opt->mem, low = mem < KEELVM_GAP_START ? mem : KEELVM_GAP_START;
-
-	add_e820(bp, 0, EBDA, 1);
-	add_e820(bp, EBDA, 0x100000, 2);
-	add_e820(bp, 0x100000, low, 1);
-	if (mem > low)
-		add_e820(bp, KEELVM_GAP_END, KEELVM_GAP_END + mem - low, 1);
-}
-
-/* As high as kernel and memory allow, on a page */
-static void load_initrd(struct vm *vm, struct boot_params *bp, uint64_t kernel_end)
-{
+	const char *initrd = vm->opt->exec ? exec_initramfs(vm) : vm->opt->initrd;
+	uint64_t top = vm_low(vm) < max ? vm_low(vm) : max;
 	struct image im;
-	uint64_t top, addr;
 
-	if (!vm->opt->initrd)
-		return;
-	im = open_image(vm, vm->opt->initrd);
-	top = vm->opt->mem < KEELVM_GAP_START ? vm->opt->mem : KEELVM_GAP_START;
-	if (top > (uint64_t)bp->hdr.initrd_addr_max + 1)
-		top = (uint64_t)bp->hdr.initrd_addr_max + 1;
+	if (!initrd)
+		return 0;
+	im = open_image(vm, initrd);
 	if (im.size > top || ((top - im.size) & ~0xfffULL) < kernel_end)
 		vm_die(vm, VM_USAGE, "%s does not fit beside the kernel: give more memory (-m)",
 		       im.name);
-	addr = (top - im.size) & ~0xfffULL;
-	memcpy(must_ram(vm, &im, addr, im.size), im.data, im.size);
-	bp->hdr.ramdisk_image = addr;
-	bp->hdr.ramdisk_size = im.size;
+	*addr = (top - im.size) & ~0xfffULL;
+	memcpy(must_ram(vm, &im, *addr, im.size), im.data, im.size);
+	return im.size;
 }
 
-static void set_cmdline(struct vm *vm, struct boot_params *bp)
+static void set_cmdline(struct vm *vm, size_t max)
 {
-	size_t len = strlen(vm->opt->cmdline) + 1;
+	size_t len = strlen(vm->cmdline) + 1;
+	char *to = vm_ram(vm, CMDLINE, len);
 
-	if (len > CMDLINE_MAX || len > bp->hdr.cmdline_size)
+	if (!to || len > CMDLINE_MAX || len > max)
 		vm_die(vm, VM_USAGE, "the command line has %zu bytes, too many for this kernel",
 		       len);
-	memcpy(vm_ram(vm, CMDLINE, len), vm->opt->cmdline, len);
-	bp->hdr.cmd_line_ptr = CMDLINE;
+	memcpy(to, vm->cmdline, len);
 }
+
+/* ---- bzImage ---- */
 
 static bool is_bzimage(const struct image *im)
 {
@@ -121,10 +130,10 @@ static void load_bzimage(struct vm *vm, const struct image *im)
 	struct boot_params *bp = vm_ram(vm, ZERO_PAGE, sizeof(*bp));
 	const struct setup_header *hdr = (const void *)(im->data + 0x1f1);
 	size_t setup = ((hdr->setup_sects ? hdr->setup_sects : 4) + 1) * 512;
-	uint64_t addr, end;
+	struct hvm_memmap_table_entry map[4];
+	uint64_t addr, end, initrd = 0;
+	unsigned int i;
 
-	if (!bp)
-		vm_die(vm, VM_USAGE, "too little memory");
 	if (hdr->version < 0x20c || !(hdr->xloadflags & XLF_KERNEL_64) || setup >= im->size)
 		vm_die(vm, VM_USAGE, "%s has no 64 bit entry (boot protocol 2.12)", im->name);
 	memset(bp, 0, sizeof(*bp));
@@ -135,10 +144,120 @@ static void load_bzimage(struct vm *vm, const struct image *im)
 	memcpy(must_ram(vm, im, addr, im->size - setup), im->data + setup, im->size - setup);
 	bp->hdr.type_of_loader = 0xff;
 	bp->hdr.loadflags |= LOADED_HIGH;
-	set_e820(vm, bp);
-	set_cmdline(vm, bp);
-	load_initrd(vm, bp, end);
+	bp->acpi_rsdp_addr = vm->acpi ? ACPI_RSDP : 0;
+	bp->e820_entries = memory_map(vm, map);
+	for (i = 0; i < bp->e820_entries; i++)
+		bp->e820_table[i] = (struct boot_e820_entry){ map[i].addr, map[i].size,
+			map[i].type };
+	set_cmdline(vm, bp->hdr.cmdline_size);
+	bp->hdr.cmd_line_ptr = CMDLINE;
+	bp->hdr.ramdisk_size = load_initrd(vm, bp->hdr.initrd_addr_max + 1ULL, end, &initrd);
+	bp->hdr.ramdisk_image = initrd;
 	cpu_start_long(&vm->cpu[0], addr + ENTRY_64, ZERO_PAGE);
+}
+
+/* ---- ELF ---- */
+
+struct elf {
+	const struct image *im;
+	uint64_t phoff, entry, end;	/* end: the address behind all that is loaded */
+	unsigned int phnum;
+	bool wide;
+};
+
+static bool is_elf(const struct image *im)
+{
+	return im->size > sizeof(Elf64_Ehdr) && !memcmp(im->data, ELFMAG, SELFMAG);
+}
+
+/* Program header @i, in the file's bounds, as a 64 bit one */
+static Elf64_Phdr program_header(struct vm *vm, const struct elf *e, unsigned int i)
+{
+	size_t size = e->wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+	Elf64_Phdr p;
+	Elf32_Phdr n;
+
+	if (e->phoff > e->im->size || (i + 1) * size > e->im->size - e->phoff)
+		vm_die(vm, VM_USAGE, "%s: cut short", e->im->name);
+	memcpy(e->wide ? (void *)&p : (void *)&n, e->im->data + e->phoff + i * size, size);
+	if (!e->wide)
+		p = (Elf64_Phdr){ .p_type = n.p_type, .p_offset = n.p_offset,
+			.p_paddr = n.p_paddr, .p_filesz = n.p_filesz, .p_memsz = n.p_memsz };
+	if (p.p_offset > e->im->size || p.p_filesz > e->im->size - p.p_offset)
+		vm_die(vm, VM_USAGE, "%s: a segment lies outside the file", e->im->name);
+	return p;
+}
+
+static struct elf load_elf(struct vm *vm, const struct image *im)
+{
+	const Elf32_Ehdr *n = (const void *)im->data;
+	const Elf64_Ehdr *w = (const void *)im->data;
+	struct elf e = { .im = im, .wide = im->data[EI_CLASS] == ELFCLASS64 };
+	unsigned int i;
+
+	e.phoff = e.wide ? w->e_phoff : n->e_phoff;
+	e.phnum = e.wide ? w->e_phnum : n->e_phnum;
+	e.entry = e.wide ? w->e_entry : n->e_entry;
+	for (i = 0; i < e.phnum; i++) {
+		Elf64_Phdr p = program_header(vm, &e, i);
+		uint8_t *to;
+
+		if (p.p_type != PT_LOAD)
+			continue;
+		if (p.p_filesz > p.p_memsz)
+			vm_die(vm, VM_USAGE, "%s: a segment lies outside the file", im->name);
+		to = must_ram(vm, im, p.p_paddr, p.p_memsz);
+		memcpy(to, im->data + p.p_offset, p.p_filesz);
+		memset(to + p.p_filesz, 0, p.p_memsz - p.p_filesz);
+		if (p.p_paddr + p.p_memsz > e.end)
+			e.end = p.p_paddr + p.p_memsz;
+	}
+	return e;
+}
+
+/* The entry that the note XEN_ELFNOTE_PHYS32_ENTRY names, or 0 */
+static uint32_t pvh_entry(struct vm *vm, const struct elf *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->phnum; i++) {
+		Elf64_Phdr p = program_header(vm, e, i);
+		const uint8_t *at = e->im->data + p.p_offset;
+		uint64_t left = p.p_filesz, size;
+		Elf32_Nhdr n;
+
+		for (; p.p_type == PT_NOTE && left >= sizeof(n); at += size, left -= size) {
+			memcpy(&n, at, sizeof(n));
+			size = sizeof(n) + ((n.n_namesz + 3ULL) & ~3ULL) +
+			       ((n.n_descsz + 3ULL) & ~3ULL);
+			if (size > left)
+				break;
+			if (n.n_type == PHYS32_ENTRY && n.n_namesz == 4 && n.n_descsz >= 4 &&
+			    !memcmp(at + sizeof(n), "Xen", 4)) {
+				memcpy(&i, at + sizeof(n) + 4, 4);
+				return i;
+			}
+		}
+	}
+	return 0;
+}
+
+static void start_pvh(struct vm *vm, const struct elf *e, uint32_t entry)
+{
+	struct hvm_start_info *info = vm_ram(vm, START_INFO, sizeof(*info));
+	struct hvm_modlist_entry *module = vm_ram(vm, MODULES, sizeof(*module));
+	void *map = vm_ram(vm, MEMORY_MAP, 4 * sizeof(struct hvm_memmap_table_entry));
+
+	memset(module, 0, sizeof(*module));
+	module->size = load_initrd(vm, 1ULL << 32, e->end, &module->paddr);
+	set_cmdline(vm, CMDLINE_MAX);
+	*info = (struct hvm_start_info){
+		.magic = PVH_MAGIC, .version = 1, .nr_modules = module->size != 0,
+		.modlist_paddr = MODULES, .cmdline_paddr = CMDLINE,
+		.rsdp_paddr = vm->acpi ? ACPI_RSDP : 0, .memmap_paddr = MEMORY_MAP,
+		.memmap_entries = memory_map(vm, map),
+	};
+	cpu_start_prot(&vm->cpu[0], entry, 0, START_INFO);
 }
 
 /* ---- multiboot ---- */
@@ -157,63 +276,35 @@ static bool is_multiboot(const struct image *im)
 	return false;
 }
 
-struct segment {
-	uint64_t offset, addr, filesz, memsz;
-};
-
-static void load_segment(struct vm *vm, const struct image *im, const struct segment *s)
+static void start_multiboot(struct vm *vm, const struct elf *e)
 {
-	uint8_t *to;
+	uint32_t *info = vm_ram(vm, START_INFO, 128), *module = vm_ram(vm, MODULES, 16);
+	uint64_t addr = 0, size = load_initrd(vm, 1ULL << 32, e->end, &addr);
 
-	if (s->offset > im->size || s->filesz > im->size - s->offset || s->filesz > s->memsz)
-		vm_die(vm, VM_USAGE, "%s: a segment lies outside the file", im->name);
-	to = must_ram(vm, im, s->addr, s->memsz);
-	memcpy(to, im->data + s->offset, s->filesz);
-	memset(to + s->filesz, 0, s->memsz - s->filesz);
-}
-
-static uint64_t load_elf32(struct vm *vm, const struct image *im)
-{
-	const Elf32_Ehdr *eh = (const void *)im->data;
-	unsigned int i;
-
-	for (i = 0; i < eh->e_phnum; i++) {
-		size_t at = eh->e_phoff + (size_t)i * sizeof(Elf32_Phdr);
-		Elf32_Phdr ph;
-
-		if (at + sizeof(ph) > im->size)
-			vm_die(vm, VM_USAGE, "%s: cut short", im->name);
-		memcpy(&ph, im->data + at, sizeof(ph));
-		if (ph.p_type == PT_LOAD)
-			load_segment(vm, im, &(struct segment){ ph.p_offset, ph.p_paddr,
-				     ph.p_filesz, ph.p_memsz });
-	}
-	return eh->e_entry;
-}
-
-static bool is_elf32(const struct image *im)
-{
-	return im->size > sizeof(Elf32_Ehdr) && !memcmp(im->data, ELFMAG, SELFMAG) &&
-	       im->data[EI_CLASS] == ELFCLASS32;
-}
-
-static void load_multiboot(struct vm *vm, const struct image *im)
-{
-	uint32_t *info = vm_ram(vm, MB_INFO, 128);
-	uint64_t low = vm->opt->mem < KEELVM_GAP_START ? vm->opt->mem : KEELVM_GAP_START;
-	size_t len = strlen(vm->opt->cmdline) + 1;
-	uint64_t entry = load_elf32(vm, im);
-	char *cmdline = vm_ram(vm, CMDLINE, len);
-
-	if (!cmdline || len > CMDLINE_MAX)
-		vm_die(vm, VM_USAGE, "the command line does not fit");
-	memcpy(cmdline, vm->opt->cmdline, len);
+	set_cmdline(vm, CMDLINE_MAX);
 	memset(info, 0, 128);
-	info[0] = 1 | 4;			/* memory sizes, command line */
+	memcpy(module, (uint32_t[]){ addr, addr + size, 0, 0 }, 16);
+	info[0] = 1 | 4 | 8;			/* memory sizes, command line, modules */
 	info[1] = EBDA >> 10;
-	info[2] = (low - 0x100000) >> 10;
+	info[2] = (vm_low(vm) - 0x100000) >> 10;
 	info[4] = CMDLINE;
-	cpu_start_prot(&vm->cpu[0], entry, MB_BOOT_MAGIC, MB_INFO);
+	info[5] = size != 0;
+	info[6] = MODULES;
+	cpu_start_prot(&vm->cpu[0], e->entry, MB_BOOT_MAGIC, START_INFO);
+}
+
+static void load_elf_guest(struct vm *vm, const struct image *im)
+{
+	struct elf e = load_elf(vm, im);
+	uint32_t entry = pvh_entry(vm, &e);
+
+	if (entry)
+		start_pvh(vm, &e, entry);
+	else if (!e.wide && is_multiboot(im))
+		start_multiboot(vm, &e);
+	else
+		vm_die(vm, VM_USAGE, "%s has neither a PVH entry nor a multiboot header",
+		       im->name);
 }
 
 void load_guest(struct vm *vm)
@@ -223,11 +314,11 @@ void load_guest(struct vm *vm)
 	if (vm->opt->flat) {
 		memcpy(must_ram(vm, &im, vm->opt->flat_addr, im.size), im.data, im.size);
 		cpu_start_real(&vm->cpu[0], vm->opt->flat_addr);
-	} else if (is_elf32(&im) && is_multiboot(&im)) {
-		load_multiboot(vm, &im);
+	} else if (is_elf(&im)) {
+		load_elf_guest(vm, &im);
 	} else if (is_bzimage(&im)) {
 		load_bzimage(vm, &im);
 	} else {
-		vm_die(vm, VM_USAGE, "%s is neither a bzImage nor a 32 bit multiboot ELF", im.name);
+		vm_die(vm, VM_USAGE, "%s is neither a bzImage nor an ELF", im.name);
 	}
 }

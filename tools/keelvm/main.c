@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,38 +13,43 @@
 #include <unistd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include "keelvm.h"
+#include "virtio.h"
 
 static const char usage[] =
-	"usage: keelvm [options] --kernel BZIMAGE [--initrd FILE] [--cmdline TEXT]\n"
-	"       keelvm [options] --kernel MULTIBOOT-ELF\n"
+	"usage: keelvm [options] --kernel FILE [--initrd FILE] [--cmdline TEXT]\n"
+	"       keelvm [options] --kernel FILE --exec DIR PROGRAM [ARGUMENT...]\n"
+	"       keelvm [options] --restore FILE\n"
 	"       keelvm [options] --flat FILE[@ADDRESS]     (16 bit code; default 0x7c00)\n"
 	"\n"
 	"  -m, --mem MIB        guest memory (128)\n"
 	"  -s, --smp N          virtual CPUs (1)\n"
 	"  -d, --dev PATH       hypervisor device (/dev/keel)\n"
+	"      --console        a virtio console (hvc0) on stdin and stdout\n"
+	"      --blk FILE[,ro]  a virtio disk; may be repeated\n"
+	"      --rng            virtio random numbers\n"
+	"      --net tap:NAME | dgram:HERE,THERE\n"
+	"                       a network card: a tap device, or AF_UNIX datagram sockets\n"
+	"      --vsock CID,PATH vsock; CONNECT PORT in PATH, and PATH_N for the guest's port N\n"
+	"      --balloon        memory that the guest gives back\n"
+	"      --control PATH   a socket for commands: status, pause, resume, quit,\n"
+	"                       snapshot FILE, balloon MIB\n"
 	"  -v, --verbose        count exits, print them at the end\n"
 	"  -e, --emulation      go on after an emulation error: the guest gets #UD\n"
 	"\n"
+	"FILE is a bzImage, or an ELF with a PVH note or a multiboot header. --exec makes\n"
+	"an initramfs of DIR, runs PROGRAM in it, and ends with its status; --restore takes\n"
+	"what --control's snapshot wrote, with the same virtio devices in the same order.\n"
 	"The first serial port is stdin and stdout; Ctrl-A x ends a terminal session.\n"
 	"A byte written to port 0xf4 is the exit status. 125: bad usage; 126: the\n"
 	"hypervisor refused; 127: the guest died. SIGQUIT prints where each CPU is.\n";
 
-enum { OPT_KERNEL = 256, OPT_INITRD, OPT_CMDLINE, OPT_FLAT };
-
-static const struct option options[] = {
-	{ "kernel", required_argument, NULL, OPT_KERNEL },
-	{ "initrd", required_argument, NULL, OPT_INITRD },
-	{ "cmdline", required_argument, NULL, OPT_CMDLINE },
-	{ "flat", required_argument, NULL, OPT_FLAT },
-	{ "mem", required_argument, NULL, 'm' },
-	{ "smp", required_argument, NULL, 's' },
-	{ "dev", required_argument, NULL, 'd' },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ "emulation", no_argument, NULL, 'e' },
-	{ "help", no_argument, NULL, 'h' },
-	{ }
+static struct vm_options opt = {
+	.dev = "/dev/keel", .mem = 128 << 20, .cpus = 1, .flat_addr = 0x7c00,
+	.cmdline = "console=ttyS0 panic=-1",
 };
+
+static struct vm vm = { .opt = &opt, .lock = PTHREAD_MUTEX_INITIALIZER,
+	.resumed = PTHREAD_COND_INITIALIZER };
 
 static unsigned long number(const char *text, unsigned long min, unsigned long max)
 {
@@ -59,59 +65,105 @@ static unsigned long number(const char *text, unsigned long min, unsigned long m
 	return n;
 }
 
-static void set_flat(struct vm_options *o, char *arg)
+static void set_mem(char *arg)
+{
+	opt.mem = number(arg, 1, 1 << 20) << 20;
+}
+
+static void set_cpus(char *arg)
+{
+	opt.cpus = number(arg, 1, KEELVM_MAX_CPUS);
+}
+
+static void set_flat(char *arg)
 {
 	char *at = strrchr(arg, '@');
 
 	if (at) {
 		*at = 0;
-		o->flat_addr = number(at + 1, 0, 0xfffff);
+		opt.flat_addr = number(at + 1, 0, 0xfffff);
 	}
-	o->flat = arg;
+	opt.flat = arg;
 }
 
-static void parse(struct vm_options *o, int argc, char **argv)
+static void help(char *arg __attribute__((unused)))
 {
+	fputs(usage, stdout);
+	exit(0);
+}
+
+/* Each sets a text or a flag, calls a function, or makes the virtio device of that name. */
+static const struct choice {
+	const char *name;
+	char letter;
+	int has_arg;
+	const char **text;
+	bool *flag;
+	void (*set)(char *arg);
+	bool virtio;
+} choices[] = {
+	{ "kernel", 0, required_argument, .text = &opt.kernel },
+	{ "initrd", 0, required_argument, .text = &opt.initrd },
+	{ "cmdline", 0, required_argument, .text = &opt.cmdline },
+	{ "flat", 0, required_argument, .set = set_flat },
+	{ "mem", 'm', required_argument, .set = set_mem },
+	{ "smp", 's', required_argument, .set = set_cpus },
+	{ "dev", 'd', required_argument, .text = &opt.dev },
+	{ "console", 0, no_argument, .virtio = true },
+	{ "blk", 0, required_argument, .virtio = true },
+	{ "rng", 0, no_argument, .virtio = true },
+	{ "net", 0, required_argument, .virtio = true },
+	{ "vsock", 0, required_argument, .virtio = true },
+	{ "balloon", 0, no_argument, .virtio = true },
+	{ "exec", 0, required_argument, .text = &opt.exec },
+	{ "control", 0, required_argument, .text = &opt.control },
+	{ "restore", 0, required_argument, .text = &opt.restore },
+	{ "verbose", 'v', no_argument, .flag = &opt.verbose },
+	{ "emulation", 'e', no_argument, .flag = &opt.go_on },
+	{ "help", 'h', no_argument, .set = help },
+};
+
+#define CHOICES	(sizeof(choices) / sizeof(*choices))
+#define FIRST	256	/* getopt's value of the first */
+
+static void choose(const struct choice *c, char *arg)
+{
+	if (c->text)
+		*c->text = arg;
+	else if (c->flag)
+		*c->flag = true;
+	else if (c->set)
+		c->set(arg);
+	else
+		virtio_add(&vm, virtio_type(c->name), arg);
+}
+
+static void parse(int argc, char **argv)
+{
+	struct option options[CHOICES + 1] = { 0 };
+	char letters[2 * CHOICES + 2] = "+", *l = letters + 1;
+	unsigned int i;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "m:s:d:veh", options, NULL)) != -1) {
-		switch (c) {
-		case OPT_KERNEL:
-			o->kernel = optarg;
-			break;
-		case OPT_INITRD:
-			o->initrd = optarg;
-			break;
-		case OPT_CMDLINE:
-			o->cmdline = optarg;
-			break;
-		case OPT_FLAT:
-			set_flat(o, optarg);
-			break;
-		case 'm':
-			o->mem = number(optarg, 1, 1 << 20) << 20;
-			break;
-		case 's':
-			o->cpus = number(optarg, 1, KEELVM_MAX_CPUS);
-			break;
-		case 'd':
-			o->dev = optarg;
-			break;
-		case 'v':
-			o->verbose = true;
-			break;
-		case 'e':
-			o->go_on = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			exit(0);
-		default:
-			fputs(usage, stderr);
-			exit(VM_USAGE);
-		}
+	for (i = 0; i < CHOICES; i++) {
+		options[i] = (struct option){ choices[i].name, choices[i].has_arg, NULL,
+			FIRST + i };
+		if (choices[i].letter)
+			*l++ = choices[i].letter;
+		if (choices[i].letter && choices[i].has_arg)
+			*l++ = ':';
 	}
-	if (optind != argc || !o->kernel == !o->flat) {
+	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+		for (i = 0; i < CHOICES; i++)
+			if (c == (int)(FIRST + i) || c == choices[i].letter)
+				break;
+		if (i == CHOICES)
+			break;
+		choose(&choices[i], optarg);
+	}
+	opt.argv = argv + optind;
+	if (c != -1 || !opt.exec != !argv[optind] || (opt.exec && !opt.kernel) ||
+	    !!opt.kernel + !!opt.flat + !!opt.restore != 1) {
 		fputs(usage, stderr);
 		exit(VM_USAGE);
 	}
@@ -146,6 +198,7 @@ void vm_exit(struct vm *vm, int status)
 	static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
 
 	pthread_mutex_lock(&once);	/* never released: one thread ends the program */
+	console_flush();
 	serial_restore();
 	if (vm->opt->verbose)
 		print_exits(vm);
@@ -169,13 +222,6 @@ void vm_die(struct vm *vm, int status, const char *fmt, ...)
 	vm_exit(vm, status);
 }
 
-void *vm_ram(struct vm *vm, uint64_t addr, uint64_t len)
-{
-	uint64_t low = vm->opt->mem < KEELVM_GAP_START ? vm->opt->mem : KEELVM_GAP_START;
-
-	return addr <= low && len <= low - addr ? vm->mem + addr : NULL;
-}
-
 void vm_irq(struct vm *vm, unsigned int gsi, int level)
 {
 	struct kvm_irq_level irq = { .irq = gsi, .level = level };
@@ -184,7 +230,7 @@ void vm_irq(struct vm *vm, unsigned int gsi, int level)
 		vm_die(vm, VM_HOST, "KVM_IRQ_LINE %u", gsi);
 }
 
-static void add_slot(struct vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *hva)
+void vm_add_slot(struct vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *hva)
 {
 	struct kvm_userspace_memory_region r = {
 		.slot = slot, .guest_phys_addr = gpa, .memory_size = size,
@@ -198,18 +244,17 @@ static void add_slot(struct vm *vm, unsigned int slot, uint64_t gpa, uint64_t si
 
 static void create_memory(struct vm *vm)
 {
-	uint64_t size = vm->opt->mem, low = size;
+	uint64_t size = vm->opt->mem, low = vm_low(vm);
 
 	vm->mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
 		       MAP_NORESERVE, -1, 0);
 	if (vm->mem == MAP_FAILED)
 		vm_die(vm, VM_HOST, "guest memory");
-	if (low > KEELVM_GAP_START)
-		low = KEELVM_GAP_START;
-	add_slot(vm, 0, 0, low, vm->mem);
+	vm_add_slot(vm, 0, 0, low, vm->mem);
 	if (size > low)
-		add_slot(vm, 1, KEELVM_GAP_END, size - low, vm->mem + low);
-	add_slot(vm, 2, KEELVM_SCRATCH_RAM, KEELVM_SCRATCH_SIZE, testdev_scratch());
+		vm_add_slot(vm, 1, KEELVM_GAP_END, size - low, vm->mem + low);
+	if (testdev_init)
+		testdev_init(vm);
 }
 
 static void create_vm(struct vm *vm)
@@ -236,26 +281,33 @@ static void create_vm(struct vm *vm)
 
 int main(int argc, char **argv)
 {
-	static struct vm_options opt = {
-		.dev = "/dev/keel", .mem = 128 << 20, .cpus = 1, .flat_addr = 0x7c00,
-		.cmdline = "console=ttyS0 panic=-1",
-	};
-	static struct vm vm = { .opt = &opt };
 	unsigned int i;
 
-	parse(&opt, argc, argv);
+	loop_init(&vm);
+	parse(argc, argv);
+	signal(SIGPIPE, SIG_IGN);
+	if (opt.restore)
+		snapshot_open(&vm, &opt);
 	create_vm(&vm);
 	create_memory(&vm);
 	for (i = 0; i < opt.cpus; i++)
 		cpu_create(&vm, i);
-	load_guest(&vm);
-	mptable_write(&vm);
+	virtio_connect(&vm);
+	pthread_mutex_lock(&vm.lock);
+	if (opt.restore) {
+		snapshot_restore(&vm);
+	} else {
+		virtio_describe(&vm);
+		load_guest(&vm);
+		mptable_write(&vm);
+	}
 	serial_start(&vm);
-	vm.cpu[0].thread = pthread_self();
+	control_start(&vm);
+	virtio_resume(&vm);
+	pthread_mutex_unlock(&vm.lock);
 	cpu_show_on_quit(&vm);
-	for (i = 1; i < opt.cpus; i++)
+	for (i = 0; i < opt.cpus; i++)
 		if (pthread_create(&vm.cpu[i].thread, NULL, cpu_run, &vm.cpu[i]))
 			vm_die(&vm, VM_HOST, "thread of CPU %u", i);
-	cpu_run(&vm.cpu[0]);
-	return 0;
+	loop_run(&vm);
 }

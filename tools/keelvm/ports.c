@@ -4,7 +4,7 @@
  */
 #include <string.h>
 #include <time.h>
-#include "keelvm.h"
+#include "virtio.h"
 
 #define CMOS_INDEX	0x70
 #define CMOS_DATA	0x71
@@ -12,6 +12,7 @@
 #define KBD_COMMAND	0x64
 #define PCI_ADDRESS	0xcf8
 #define RESET_PORT	0xcf9
+#define SLP_EN		0x20	/* in the second byte; there is S5 only */
 
 static uint8_t bcd(int n)
 {
@@ -54,6 +55,10 @@ static uint8_t cmos_read(uint8_t reg)
 }
 
 static uint8_t cmos_index;
+/* ACPI's status, enable and control registers, 16 bits each. Nothing ever happens there, and
+ * SCI_EN says that no SMI is needed for ACPI.
+ */
+static uint8_t pm1[6] = { [ACPI_PM1_CNT - ACPI_PM1_EVT] = 1 };
 
 static uint8_t port_in(struct vm *vm, uint16_t port)
 {
@@ -61,19 +66,33 @@ static uint8_t port_in(struct vm *vm, uint16_t port)
 		return serial_read(vm, port - SERIAL_BASE);
 	if (port == CMOS_DATA)
 		return cmos_read(cmos_index);
+	if (port >= ACPI_PM1_EVT && port < ACPI_PM1_CNT + 2)
+		return pm1[port - ACPI_PM1_EVT];
 	return 0xff;	/* nobody there */
 }
 
-static void port_out(struct vm *vm, uint16_t port, uint8_t val)
+static void machine_off(struct vm *vm)
 {
+	if (vm->opt->exec)
+		vm_die(vm, VM_GUEST, "the guest ended before its program");
+	vm_exit(vm, 0);
+}
+
+static void port_out(struct vm_cpu *cpu, uint16_t port, uint8_t val)
+{
+	struct vm *vm = cpu->vm;
+
 	if (port >= SERIAL_BASE && port < SERIAL_BASE + 8)
-		serial_write(vm, port - SERIAL_BASE, val);
+		serial_write(cpu, port - SERIAL_BASE, val);
 	else if (port == CMOS_INDEX)
 		cmos_index = val;
+	else if (port == ACPI_PM1_EVT + 2 || port == ACPI_PM1_EVT + 3)
+		pm1[port - ACPI_PM1_EVT] = val;
 	else if (port == KEELVM_EXIT_PORT)
 		vm_exit(vm, val);
-	else if ((port == KBD_COMMAND && val == 0xfe) || (port == RESET_PORT && (val & 4)))
-		vm_exit(vm, 0);
+	else if ((port == KBD_COMMAND && val == 0xfe) || (port == RESET_PORT && (val & 4)) ||
+		 (port == ACPI_PM1_CNT + 1 && (val & SLP_EN)))
+		machine_off(vm);
 }
 
 /*
@@ -82,7 +101,6 @@ static void port_out(struct vm *vm, uint16_t port, uint8_t val)
  */
 void port_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	unsigned int i;
 
 	if (port == PCI_ADDRESS && size == 4) {
@@ -90,14 +108,15 @@ void port_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint
 			memset(data, 0xff, size);
 		return;
 	}
-	pthread_mutex_lock(&lock);
-	if (testdev_io(cpu, port, in, size, data))
+	pthread_mutex_lock(&cpu->vm->lock);
+	if (testdev_io && testdev_io(cpu, port, in, size, data))
 		size = 0;
 	for (i = 0; i < size; i++) {
 		if (in)
 			data[i] = port_in(cpu->vm, port + i);
 		else
-			port_out(cpu->vm, port + i, data[i]);
+			port_out(cpu, port + i, data[i]);
 	}
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&cpu->vm->lock);
+	serial_flush(cpu);
 }

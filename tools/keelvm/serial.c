@@ -3,10 +3,10 @@
  * serial.c - a 16550 on stdin and stdout
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
+#include <sys/epoll.h>
 #include "keelvm.h"
 
 enum { REG_DATA, REG_IER, REG_IIR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR };
@@ -30,18 +30,16 @@ enum { REG_DATA, REG_IER, REG_IIR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR }
 #define FIFO_SIZE	64
 
 struct serial {
-	pthread_mutex_t lock;
-	pthread_cond_t room;
 	uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
 	bool tx_irq;		/* THR became empty, not yet seen in IIR */
 	int level;
 	uint8_t fifo[FIFO_SIZE];
 	unsigned int head, count;
+	unsigned int busy;	/* bytes on their way to stdout; from here on of no snapshot */
+	struct watch input;
 };
 
-static struct serial serial = {
-	.lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER,
-};
+static struct serial serial;
 
 static struct termios saved;
 static bool raw;
@@ -82,12 +80,6 @@ static void update_irq(struct vm *vm, struct serial *s)
 	s->level = level;
 }
 
-static void put_char(uint8_t c)
-{
-	while (write(STDOUT_FILENO, &c, 1) < 0 && errno == EINTR)
-		;
-}
-
 static void push(struct serial *s, uint8_t c)
 {
 	s->fifo[(s->head + s->count++) % FIFO_SIZE] = c;
@@ -101,7 +93,7 @@ static uint8_t pop(struct serial *s)
 		return 0;
 	s->head = (s->head + 1) % FIFO_SIZE;
 	s->count--;
-	pthread_cond_signal(&s->room);
+	loop_watch(&s->input, s->input.fd < 0 ? 0 : EPOLLIN);
 	return c;
 }
 
@@ -128,7 +120,7 @@ static uint8_t read_reg(struct serial *s, unsigned int reg)
 	case REG_MCR:
 		return s->mcr;
 	case REG_LSR:
-		return LSR_IDLE | (s->count ? LSR_RX : 0);
+		return (s->busy ? 0 : LSR_IDLE) | (s->count ? LSR_RX : 0);
 	/* In loopback the outputs come back as inputs */
 	case REG_MSR:
 		return (s->mcr & MCR_LOOP) ? (s->mcr & 0xc) << 4 | (s->mcr & 2) << 3 |
@@ -138,13 +130,18 @@ static uint8_t read_reg(struct serial *s, unsigned int reg)
 	}
 }
 
-static void write_data(struct serial *s, uint8_t val)
+/* The lock is not held while somebody may be slow to read stdout. */
+static void write_data(struct vm_cpu *cpu, struct serial *s, uint8_t val)
 {
-	if ((s->mcr & MCR_LOOP) && s->count < FIFO_SIZE)
-		push(s, val);
-	else
-		put_char(val);
-	s->tx_irq = true;
+	if (s->mcr & MCR_LOOP) {
+		if (s->count < FIFO_SIZE)
+			push(s, val);
+		s->tx_irq = true;
+		return;
+	}
+	s->busy++;
+	cpu->tx_port = 1;
+	cpu->tx = val;
 }
 
 static void write_ier(struct serial *s, uint8_t val)
@@ -154,7 +151,7 @@ static void write_ier(struct serial *s, uint8_t val)
 	s->ier = val & 0xf;
 }
 
-static void write_reg(struct serial *s, unsigned int reg, uint8_t val)
+static void write_reg(struct vm_cpu *cpu, struct serial *s, unsigned int reg, uint8_t val)
 {
 	bool dlab = s->lcr & LCR_DLAB;
 
@@ -163,7 +160,7 @@ static void write_reg(struct serial *s, unsigned int reg, uint8_t val)
 		if (dlab)
 			s->dll = val;
 		else
-			write_data(s, val);
+			write_data(cpu, s, val);
 		break;
 	case REG_IER:
 		if (dlab)
@@ -174,8 +171,8 @@ static void write_reg(struct serial *s, unsigned int reg, uint8_t val)
 	case REG_IIR:
 		s->fcr = val;
 		if (val & FCR_CLEAR_RX) {
-			s->head = 0;
-			s->count = 0;
+			while (s->count)
+				pop(s);
 		}
 		break;
 	case REG_LCR:
@@ -192,57 +189,82 @@ static void write_reg(struct serial *s, unsigned int reg, uint8_t val)
 
 uint8_t serial_read(struct vm *vm, unsigned int reg)
 {
-	uint8_t val;
+	uint8_t val = read_reg(&serial, reg);
 
-	pthread_mutex_lock(&serial.lock);
-	val = read_reg(&serial, reg);
 	update_irq(vm, &serial);
-	pthread_mutex_unlock(&serial.lock);
 	return val;
 }
 
-void serial_write(struct vm *vm, unsigned int reg, uint8_t val)
+void serial_write(struct vm_cpu *cpu, unsigned int reg, uint8_t val)
 {
-	pthread_mutex_lock(&serial.lock);
-	write_reg(&serial, reg, val);
-	update_irq(vm, &serial);
-	pthread_mutex_unlock(&serial.lock);
+	write_reg(cpu, &serial, reg, val);
+	update_irq(cpu->vm, &serial);
 }
 
-static void receive(struct vm *vm, uint8_t c)
+void serial_flush(struct vm_cpu *cpu)
 {
-	pthread_mutex_lock(&serial.lock);
-	while (serial.count == FIFO_SIZE)
-		pthread_cond_wait(&serial.room, &serial.lock);
-	push(&serial, c);
-	update_irq(vm, &serial);
-	pthread_mutex_unlock(&serial.lock);
+	int out = cpu->vm->opt->exec ? STDERR_FILENO : STDOUT_FILENO;
+
+	if (!cpu->tx_port)
+		return;
+	while (write(out, &cpu->tx, 1) < 0 && errno == EINTR)
+		;
+	cpu->tx_port = 0;
+	pthread_mutex_lock(&cpu->vm->lock);
+	if (!--serial.busy)
+		serial.tx_irq = true;
+	update_irq(cpu->vm, &serial);
+	pthread_mutex_unlock(&cpu->vm->lock);
 }
 
-static void *input(void *arg)
+void *serial_state(size_t *size)
 {
-	struct vm *vm = arg;
-	bool escaped = false;
-	uint8_t c;
+	*size = offsetof(struct serial, busy);
+	return &serial;
+}
 
-	while (read(STDIN_FILENO, &c, 1) == 1) {
-		if (escaped && c == 'x')
+size_t serial_escape(struct vm *vm, char *buf, size_t len)
+{
+	static bool escaped;
+	size_t i, n = 0;
+
+	for (i = 0; raw && i < len; i++) {
+		if (escaped && buf[i] == 'x')
 			vm_exit(vm, 0);
-		if (raw && !escaped && c == ESCAPE) {
-			escaped = true;
-			continue;
-		}
-		escaped = false;
-		receive(vm, c);
+		escaped = !escaped && buf[i] == ESCAPE;
+		if (!escaped)
+			buf[n++] = buf[i];
 	}
-	return NULL;	/* end of input: the guest goes on */
+	return raw ? n : len;
+}
+
+static void input(struct watch *w, uint32_t events __attribute__((unused)))
+{
+	struct serial *s = w->owner;
+	char buf[FIFO_SIZE];
+	size_t i, typed;
+	ssize_t n = read(w->fd, buf, FIFO_SIZE - s->count);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	typed = n > 0 ? serial_escape(w->vm, buf, n) : 0;
+	for (i = 0; i < typed; i++)
+		push(s, buf[i]);
+	if (n <= 0 || s->count == FIFO_SIZE)
+		loop_watch(w, 0);
+	if (n <= 0)
+		w->fd = -1;	/* end of input: the guest goes on */
+	update_irq(w->vm, s);
 }
 
 void serial_start(struct vm *vm)
 {
-	pthread_t t;
-
-	terminal_raw();
-	if (pthread_create(&t, NULL, input, vm))
-		vm_die(vm, VM_HOST, "console thread");
+	if (!vm->opt->exec)
+		terminal_raw();
+	serial.input = (struct watch){ .fd = STDIN_FILENO, .ready = input, .vm = vm,
+		.owner = &serial };
+	if (!console_there() && !vm->opt->exec)
+		loop_watch(&serial.input, EPOLLIN);
+	else
+		serial.input.fd = -1;
 }

@@ -9,13 +9,25 @@
 #include <sys/ioctl.h>
 #include "keelvm.h"
 
+#define KEELVM_SCRATCH		0xd0000000ULL	/* memory behind MMIO exits */
+#define KEELVM_SCRATCH_RAM	0xd1000000ULL	/* the same memory, as RAM */
+#define KEELVM_SCRATCH_SIZE	0x10000
+#define KEELVM_FIFO_SIZE	0x10000
+#define KEELVM_PORT_FIFO	0x500	/* bytes written are read in the same order */
+#define KEELVM_PORT_LINE	0x510	/* writing: sets a GSI's line; 32 bits: GSI | level << 8 */
+#define KEELVM_PORT_LATER	0x514	/* the same, 20 ms later */
+#define KEELVM_PORT_MSI_ADDR	0x518	/* writing: address of the next MSI */
+#define KEELVM_PORT_MSI_DATA	0x51c	/* writing: data; sends it */
+#define KEELVM_PORT_NMI		0x520	/* writing: an NMI to the CPU that writes */
+#define KEELVM_PORT_LAST	0x523
+
 #define LATER_US	20000
 
 static uint8_t scratch[KEELVM_SCRATCH_SIZE] __attribute__((aligned(4096)));
 
-void *testdev_scratch(void)
+void testdev_init(struct vm *vm)
 {
-	return scratch;
+	vm_add_slot(vm, 2, KEELVM_SCRATCH_RAM, KEELVM_SCRATCH_SIZE, scratch);
 }
 
 /* The part of an access that lies in the scratch memory; the rest has nobody. */

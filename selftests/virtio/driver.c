@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * driver.c - a driver of the devices, and what of keelvm is not linked
+ */
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include "driver.h"
+
+static uint16_t seen[VIRTIO_QUEUES];
+
+/* ---- instead of the rest of keelvm ---- */
+
+void vm_die(struct vm *vm, int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	abort();
+}
+
+void vm_exit(struct vm *vm, int status)
+{
+	abort();
+}
+
+size_t serial_escape(struct vm *vm, char *buf, size_t len)
+{
+	return len;
+}
+
+void control_progress(struct vm *vm)
+{
+}
+
+/* ---- the driver ---- */
+
+uint32_t reg_read(unsigned int reg)
+{
+	uint32_t val = 0;
+
+	pthread_mutex_lock(&rig_vm.lock);
+	virtio_mmio(&rig_vm, VIRTIO_BASE + reg, false, 4, (uint8_t *)&val);
+	pthread_mutex_unlock(&rig_vm.lock);
+	return val;
+}
+
+void reg_write(unsigned int reg, uint32_t val)
+{
+	pthread_mutex_lock(&rig_vm.lock);
+	virtio_mmio(&rig_vm, VIRTIO_BASE + reg, true, 4, (uint8_t *)&val);
+	pthread_mutex_unlock(&rig_vm.lock);
+}
+
+static void *devices(void *arg)
+{
+	loop_run(&rig_vm);
+}
+
+struct vdev *driver_device(const char *option, const char *arg)
+{
+	static char text[256];
+	static bool running;
+	pthread_t thread;
+	unsigned int q;
+
+	if (!running) {
+		loop_init(&rig_vm);
+		assert(!pthread_create(&thread, NULL, devices, NULL));
+	}
+	running = true;
+	if (rig_vm.vdevs)
+		reg_write(VIRTIO_MMIO_STATUS, 0);
+	pthread_mutex_lock(&rig_vm.lock);
+	rig_setup();
+	rig_vm.vdevs = 0;
+	strcpy(text, arg ? arg : "");
+	virtio_add(&rig_vm, virtio_type(option), text);
+	rig_vm.vdev[0]->irqfd = eventfd(0, EFD_NONBLOCK);
+	for (q = 0; q < VIRTIO_QUEUES; q++)
+		rig_vm.vdev[0]->kicked[q].fd = rig_vm.vdev[0]->irqfd;
+	pthread_mutex_unlock(&rig_vm.lock);
+	return rig_vm.vdev[0];
+}
+
+void driver_start(void)
+{
+	unsigned int q;
+
+	reg_write(VIRTIO_MMIO_STATUS, 0);
+	memset(seen, 0, sizeof(seen));
+	memset(rig_vm.mem, 0, RAM);
+	reg_write(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
+	reg_write(VIRTIO_MMIO_DRIVER_FEATURES, 1);
+	reg_write(VIRTIO_MMIO_STATUS, 11);
+	assert(reg_read(VIRTIO_MMIO_STATUS) == 11);
+	for (q = 0; q < rig_vm.vdev[0]->type->queues; q++) {
+		reg_write(VIRTIO_MMIO_QUEUE_SEL, q);
+		reg_write(VIRTIO_MMIO_QUEUE_NUM, NUM);
+		reg_write(VIRTIO_MMIO_QUEUE_DESC_LOW, RING(q));
+		reg_write(VIRTIO_MMIO_QUEUE_AVAIL_LOW, RING_AVAIL(q));
+		reg_write(VIRTIO_MMIO_QUEUE_USED_LOW, RING_USED(q));
+		reg_write(VIRTIO_MMIO_QUEUE_READY, 1);
+		assert(reg_read(VIRTIO_MMIO_QUEUE_READY) == 1);
+	}
+	reg_write(VIRTIO_MMIO_STATUS, 15);
+}
+
+void driver_put(unsigned int q, unsigned int i, uint64_t addr, uint32_t len, uint16_t flags)
+{
+	struct vring_desc *d = (struct vring_desc *)(rig_vm.mem + RING(q));
+
+	d[i] = (struct vring_desc){ addr, len, flags, i + 1 };
+}
+
+void driver_kick(unsigned int q, uint16_t head)
+{
+	struct vring_avail *a = (struct vring_avail *)(rig_vm.mem + RING_AVAIL(q));
+
+	a->ring[a->idx % NUM] = head;
+	__atomic_add_fetch(&a->idx, 1, __ATOMIC_RELEASE);
+	reg_write(VIRTIO_MMIO_QUEUE_NOTIFY, q);
+}
+
+bool driver_has_used(unsigned int q)
+{
+	struct vring_used *u = (struct vring_used *)(rig_vm.mem + RING_USED(q));
+
+	return __atomic_load_n(&u->idx, __ATOMIC_ACQUIRE) != seen[q];
+}
+
+uint32_t driver_used(unsigned int q)
+{
+	struct vring_used *u = (struct vring_used *)(rig_vm.mem + RING_USED(q));
+
+	while (!driver_has_used(q))
+		sched_yield();
+	return u->ring[seen[q]++ % NUM].len;
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * rig.c - guest memory with a queue in it
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "rig.h"
+
+static const struct vm_options opt = { .mem = RAM };
+
+struct vm rig_vm = { .opt = &opt, .lock = PTHREAD_MUTEX_INITIALIZER };
+struct vq rig_q;
+struct vq_chain rig_c;
+
+void rig_setup(void)
+{
+	free(rig_vm.mem);
+	rig_vm.mem = calloc(1, RAM);	/* exactly: ASan sees a byte beyond */
+	assert(rig_vm.mem);
+	rig_q = (struct vq){ .vm = &rig_vm, .num = NUM, .desc_gpa = DESC, .avail_gpa = AVAIL,
+		.used_gpa = USED, .indirect = true };
+	assert(vq_start(&rig_q));
+}
+
+void rig_put(unsigned int i, uint64_t addr, uint32_t len, uint16_t flags, uint16_t next)
+{
+	*rig_desc(i) = (struct vring_desc){ addr, len, flags, next };
+}
+
+void rig_put_table(unsigned int i, uint64_t addr, uint32_t len, uint16_t flags, uint16_t next)
+{
+	struct vring_desc d = { addr, len, flags, next };
+
+	memcpy(rig_vm.mem + TABLE + i * sizeof(d), &d, sizeof(d));
+}
+
+void rig_offer(uint16_t head)
+{
+	rig_avail()->ring[rig_avail()->idx % NUM] = head;
+	__atomic_add_fetch(&rig_avail()->idx, 1, __ATOMIC_RELEASE);
+}
+
+uint32_t rig_random(void)
+{
+	static uint64_t state = 1;
+
+	state = state * 6364136223846793005ull + 1442695040888963407ull;
+	return state >> 33;
+}

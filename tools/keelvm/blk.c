@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * blk.c - virtio: a raw file as a disk
+ *
+ * A file may be slow, so each disk has a thread that carries out one request after
+ * another. It holds vm->lock only between them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <linux/fs.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_ids.h>
+#include "virtio.h"
+
+#define SECTOR		512
+
+struct blk {
+	int fd;
+	uint64_t sectors;
+	bool ro, busy;
+	pthread_cond_t work, idle;
+	struct vq_chain c;		/* the request under way */
+	char id[VIRTIO_BLK_ID_BYTES];
+};
+
+/* All of @len bytes at @pos, or false */
+static bool transfer(struct blk *b, bool in, struct iovec *iov, unsigned int n, uint64_t skip,
+		     uint64_t len, uint64_t pos)
+{
+	n = iov_cut(&iov, n, skip, len);
+	while (len) {
+		ssize_t r = in ? preadv(b->fd, iov, n, pos) : pwritev(b->fd, iov, n, pos);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return false;
+		pos += r;
+		len -= r;
+		n = iov_cut(&iov, n, r, len);
+	}
+	return true;
+}
+
+static bool in_disk(const struct blk *b, uint64_t sector, uint64_t len)
+{
+	return !(len % SECTOR) && sector <= b->sectors && len / SECTOR <= b->sectors - sector;
+}
+
+/* What is asked in b->c. The last byte that can be written is for the status. */
+static uint8_t serve(struct blk *b, uint32_t in_len)
+{
+	struct vq_chain *c = &b->c;
+	struct virtio_blk_outhdr h;
+	uint32_t out_len = c->out_len - sizeof(h);
+	bool good = false;
+
+	if (vq_read(c, 0, &h, sizeof(h)) != sizeof(h))
+		return VIRTIO_BLK_S_IOERR;
+	switch (h.type) {
+	case VIRTIO_BLK_T_IN:
+		good = in_disk(b, h.sector, in_len) &&
+		       transfer(b, true, c->iov + c->out, c->in, 0, in_len, h.sector * SECTOR);
+		break;
+	case VIRTIO_BLK_T_OUT:
+		good = !b->ro && in_disk(b, h.sector, out_len) &&
+		       transfer(b, false, c->iov, c->out, sizeof(h), out_len, h.sector * SECTOR);
+		break;
+	case VIRTIO_BLK_T_FLUSH:
+		good = !fdatasync(b->fd);
+		break;
+	case VIRTIO_BLK_T_GET_ID:
+		good = in_len >= sizeof(b->id) && vq_write(c, 0, b->id, sizeof(b->id));
+		break;
+	default:
+		return VIRTIO_BLK_S_UNSUPP;
+	}
+	return good ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+}
+
+/* Returns the number of bytes written. */
+static uint32_t request(struct blk *b)
+{
+	struct vq_chain *c = &b->c;
+	unsigned int last = c->out + c->in;
+	uint8_t *status;
+
+	if (!c->in_len)
+		return 0;		/* nowhere to say what is wrong */
+	while (!c->iov[--last].iov_len)
+		;
+	status = (uint8_t *)c->iov[last].iov_base + c->iov[last].iov_len - 1;
+	*status = serve(b, c->in_len - 1);
+	return c->in_len;
+}
+
+static void *worker(void *arg)
+{
+	struct vdev *d = arg;
+	struct blk *b = d->own;
+	struct vq *q = &d->q[0];
+
+	pthread_mutex_lock(&d->vm->lock);
+	for (;;) {
+		uint32_t len;
+
+		if (!vdev_pop(d, 0, &b->c)) {
+			vdev_done(d, q);
+			pthread_cond_wait(&b->work, &d->vm->lock);
+			continue;
+		}
+		b->busy = true;
+		pthread_mutex_unlock(&d->vm->lock);
+		len = request(b);
+		pthread_mutex_lock(&d->vm->lock);
+		b->busy = false;
+		vq_push(q, b->c.head, len);
+		vdev_done(d, q);
+		pthread_cond_broadcast(&b->idle);
+		loop_wake();
+	}
+	return NULL;
+}
+
+static void blk_kick(struct vdev *d, unsigned int q __attribute__((unused)))
+{
+	struct blk *b = d->own;
+
+	pthread_cond_signal(&b->work);
+}
+
+static bool blk_busy(struct vdev *d)
+{
+	struct blk *b = d->own;
+
+	return b->busy;
+}
+
+static void blk_reset(struct vdev *d)
+{
+	struct blk *b = d->own;
+
+	while (b->busy)
+		pthread_cond_wait(&b->idle, &d->vm->lock);
+}
+
+static uint64_t file_size(int fd)
+{
+	struct stat st;
+	uint64_t size = 0;
+
+	if (fstat(fd, &st) < 0)
+		return 0;
+	if (S_ISBLK(st.st_mode))
+		return ioctl(fd, BLKGETSIZE64, &size) < 0 ? 0 : size;
+	return S_ISREG(st.st_mode) ? st.st_size : 0;
+}
+
+static void blk_create(struct vdev *d, char *arg)
+{
+	struct blk *b = calloc(1, sizeof(*b));
+	struct virtio_blk_config *config = (void *)d->r.config;
+	char *option = strrchr(arg, ',');
+	pthread_t t;
+
+	if (!b)
+		vm_die(d->vm, VM_HOST, "memory");
+	if (option && !strcmp(option, ",ro")) {
+		*option = 0;
+		b->ro = true;
+	}
+	b->fd = open(arg, (b->ro ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	if (b->fd < 0)
+		vm_die(d->vm, VM_HOST, "%s", arg);
+	b->sectors = file_size(b->fd) / SECTOR;
+	if (!b->sectors)
+		vm_die(d->vm, VM_USAGE, "%s is no file or disk of a sector or more", arg);
+	snprintf(b->id, sizeof(b->id), "keelvm-%u", d->index);
+	d->offered |= b->ro ? 1u << VIRTIO_BLK_F_RO : 0;
+	config->capacity = b->sectors;
+	config->seg_max = VQ_SIZE - 2;
+	d->own = b;
+	pthread_cond_init(&b->work, NULL);
+	pthread_cond_init(&b->idle, NULL);
+	if (pthread_create(&t, NULL, worker, d))
+		vm_die(d->vm, VM_HOST, "thread of a disk");
+}
+
+const struct vdev_type vdev_blk = {
+	.option = "blk", .id = VIRTIO_ID_BLOCK, .queues = 1,
+	.features = 1u << VIRTIO_BLK_F_SEG_MAX | 1u << VIRTIO_BLK_F_FLUSH,
+	.create = blk_create, .kick = blk_kick, .reset = blk_reset, .busy = blk_busy,
+};

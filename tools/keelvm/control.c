@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * control.c - a socket for lines that are commands; each is answered by a line
+ *
+ * Nothing here waits: a client that does not read its answer is dropped, and a command
+ * that takes time is looked at again when something has happened.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/virtio_balloon.h>
+#include <linux/virtio_ids.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include "virtio.h"
+
+#define CLIENTS		4
+
+struct client {
+	struct watch w;
+	char line[512];
+	size_t len;
+};
+
+static struct client clients[CLIENTS];
+static struct watch listener, saver;
+static struct client *waiting;		/* for a pause, or for a snapshot */
+static char *snapshot;			/* a file to be written once all is quiet */
+static bool go_on;			/* after it */
+
+static void hang_up(struct client *c)
+{
+	loop_watch(&c->w, 0);
+	close(c->w.fd);
+	c->w.fd = -1;
+	if (waiting == c)
+		waiting = NULL;
+}
+
+static void answer(struct client *c, const char *text)
+{
+	char line[600];
+	int n = snprintf(line, sizeof(line), "%s\n", text);
+
+	if (c && send(c->w.fd, line, n, MSG_DONTWAIT | MSG_NOSIGNAL) != n)
+		hang_up(c);
+}
+
+/* ---- commands: what they return is the answer; NULL: it comes later ---- */
+
+static struct vdev *balloon(struct vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->vdevs; i++)
+		if (vm->vdev[i]->type->id == VIRTIO_ID_BALLOON)
+			return vm->vdev[i];
+	return NULL;
+}
+
+static const char *do_status(struct client *c, char *arg __attribute__((unused)))
+{
+	static char text[128];
+	struct vm *vm = c->w.vm;
+	struct vdev *d = balloon(vm);
+
+	snprintf(text, sizeof(text), "ok %s cpus %u mem %llu balloon %u",
+		 vm->paused ? "paused" : "running", vm->opt->cpus,
+		 (unsigned long long)vm->opt->mem >> 20,
+		 d ? ((struct virtio_balloon_config *)d->r.config)->actual >> 8 : 0);
+	return text;
+}
+
+static const char *stop(struct client *c, char *file)
+{
+	if (waiting || snapshot) {
+		free(file);
+		return "error: another command is under way";
+	}
+	snapshot = file;
+	go_on = !c->w.vm->paused;
+	waiting = c;
+	vm_pause(c->w.vm);
+	loop_wake();
+	return NULL;
+}
+
+static const char *do_pause(struct client *c, char *arg __attribute__((unused)))
+{
+	return stop(c, NULL);
+}
+
+static const char *do_resume(struct client *c, char *arg __attribute__((unused)))
+{
+	if (waiting || snapshot)
+		return "error: another command is under way";
+	vm_resume(c->w.vm);
+	return "ok";
+}
+
+static const char *do_snapshot(struct client *c, char *arg)
+{
+	return *arg ? stop(c, strdup(arg)) : "error: snapshot FILE";
+}
+
+static const char *do_balloon(struct client *c, char *arg)
+{
+	struct vdev *d = balloon(c->w.vm);
+	unsigned long mib;
+	char *end;
+
+	errno = 0;
+	mib = strtoul(arg, &end, 10);
+	if (!d)
+		return "error: there is no --balloon";
+	if (errno || !*arg || *end || mib >= c->w.vm->opt->mem >> 20)
+		return "error: balloon MIB, less than the guest's memory";
+	((struct virtio_balloon_config *)d->r.config)->num_pages = mib << 8;
+	vdev_changed(d);
+	return "ok";
+}
+
+static const char *do_quit(struct client *c, char *arg __attribute__((unused)))
+{
+	answer(c, "ok");
+	vm_exit(c->w.vm, 0);
+}
+
+static const struct {
+	const char *name;
+	const char *(*run)(struct client *c, char *arg);
+} commands[] = {
+	{ "status", do_status }, { "pause", do_pause }, { "resume", do_resume },
+	{ "snapshot", do_snapshot }, { "balloon", do_balloon }, { "quit", do_quit },
+};
+
+static void command(struct client *c)
+{
+	char *arg = c->line + strcspn(c->line, " \r");
+	const char *text = "error: status, pause, resume, snapshot FILE, balloon MIB or quit";
+	unsigned int i;
+
+	if (*arg)
+		*arg++ = 0;
+	arg[strcspn(arg, "\r")] = 0;
+	for (i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strcmp(c->line, commands[i].name))
+			text = commands[i].run(c, arg);
+	if (text)
+		answer(c, text);
+}
+
+/* ---- what takes time ---- */
+
+static void finish(const char *text)
+{
+	answer(waiting, text);
+	waiting = NULL;
+	free(snapshot);
+	snapshot = NULL;
+}
+
+/* A process of its own has written the snapshot, and says how that went. */
+static void saved(struct watch *w, uint32_t events __attribute__((unused)))
+{
+	char text[512] = "";
+
+	if (read(w->fd, text, sizeof(text) - 1) <= 0)
+		strcpy(text, "error: the process that writes the snapshot died");
+	loop_watch(w, 0);
+	close(w->fd);
+	finish(text);
+}
+
+void control_progress(struct vm *vm)
+{
+	if ((!waiting && !snapshot) || saver.events || !vm_quiet(vm))
+		return;
+	if (!snapshot) {
+		finish("ok");
+		return;
+	}
+	saver = (struct watch){ .fd = snapshot_save(vm, snapshot), .ready = saved, .vm = vm };
+	if (saver.fd >= 0)
+		loop_watch(&saver, EPOLLIN);
+	else
+		finish("error: no process for the snapshot");
+	if (go_on)
+		vm_resume(vm);
+}
+
+/* ---- clients ---- */
+
+/* A byte at a time, up to a line: what follows waits in the socket. */
+static void readable(struct watch *w, uint32_t events __attribute__((unused)))
+{
+	struct client *c = w->owner;
+	ssize_t n;
+
+	while ((n = recv(w->fd, c->line + c->len, 1, 0)) == 1 && c->line[c->len] != '\n')
+		if (++c->len == sizeof(c->line))
+			break;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n != 1 || c->len == sizeof(c->line)) {
+		hang_up(c);
+		return;
+	}
+	c->line[c->len] = 0;
+	c->len = 0;
+	command(c);
+}
+
+static void accepted(struct watch *w, uint32_t events __attribute__((unused)))
+{
+	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), i;
+
+	for (i = 0; i < CLIENTS && clients[i].w.events; i++)
+		;
+	if (fd < 0 || i == CLIENTS) {
+		close(fd);
+		return;
+	}
+	clients[i] = (struct client){ .w = { .fd = fd, .ready = readable, .vm = w->vm,
+		.owner = &clients[i] } };
+	loop_watch(&clients[i].w, EPOLLIN);
+}
+
+void control_start(struct vm *vm)
+{
+	if (!vm->opt->control)
+		return;
+	listener = (struct watch){ .fd = unix_bind(vm, vm->opt->control, SOCK_STREAM),
+		.ready = accepted, .vm = vm };
+	loop_watch(&listener, EPOLLIN);
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * net.c - virtio: a network card on a tap device or a datagram socket; and a balloon
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_balloon.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_net.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include "virtio.h"
+
+enum { RX, TX };
+
+#define HEADER		sizeof(struct virtio_net_hdr_mrg_rxbuf)
+#define BATCH		64	/* packets at a time */
+
+struct net {
+	struct watch w;			/* each read and write of it is a packet */
+	struct sockaddr_un peer;	/* of a socket */
+};
+
+/* What cannot be sent now is lost, as on a wire. A peer may come, go and come again. */
+static int64_t transmit(struct vdev *d, struct vq_chain *c)
+{
+	struct net *n = d->own;
+	struct iovec *iov = c->iov;
+	unsigned int k = iov_cut(&iov, c->out, HEADER, c->out_len);
+	ssize_t sent = k ? writev(n->w.fd, iov, k) : 0;
+
+	if (sent < 0 && n->peer.sun_family &&
+	    !connect(n->w.fd, (struct sockaddr *)&n->peer, sizeof(n->peer)))
+		sent = writev(n->w.fd, iov, k);
+	return 0;
+}
+
+static bool receive(struct vdev *d, struct vq_chain *c)
+{
+	struct virtio_net_hdr_mrg_rxbuf h = { .num_buffers = 1 };
+	struct net *n = d->own;
+	struct iovec *iov = c->iov + c->out;
+	size_t head = vq_write(c, 0, &h, HEADER);
+	unsigned int k = iov_cut(&iov, c->in, HEADER, c->in_len);
+	ssize_t len = k ? readv(n->w.fd, iov, k) : 0;
+
+	if (len < 0 && errno == ECONNREFUSED)
+		len = 0;		/* the peer has gone: an empty packet tells nothing */
+	if (len < 0)
+		return false;
+	vq_push(&d->q[RX], c->head, head + len);
+	return true;
+}
+
+static void readable(struct watch *w, uint32_t events __attribute__((unused)))
+{
+	struct vdev *d = w->owner;
+	struct vq *q = &d->q[RX];
+	struct vq_chain c;
+	unsigned int i;
+
+	for (i = 0; i < BATCH; i++) {
+		if (!vdev_pop(d, RX, &c)) {
+			loop_watch(w, 0);	/* until the driver has room */
+			break;
+		}
+		if (!receive(d, &c)) {
+			vq_unpop(q);
+			break;
+		}
+	}
+	vdev_done(d, q);
+}
+
+static void net_kick(struct vdev *d, unsigned int q)
+{
+	struct net *n = d->own;
+
+	if (q == TX)
+		vdev_each(d, TX, transmit);
+	else
+		loop_watch(&n->w, EPOLLIN);
+}
+
+static void net_reset(struct vdev *d)
+{
+	struct net *n = d->own;
+
+	loop_watch(&n->w, 0);
+}
+
+static int open_tap(struct vdev *d, const char *name)
+{
+	struct ifreq r = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	strncpy(r.ifr_name, name, IFNAMSIZ - 1);
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &r) < 0)
+		vm_die(d->vm, VM_HOST, "tap device %s", name);
+	return fd;
+}
+
+static int open_socket(struct vdev *d, struct net *n, char *arg)
+{
+	char *comma = strchr(arg, ',');
+
+	if (!comma || !unix_address(&n->peer, comma + 1))
+		vm_die(d->vm, VM_USAGE, "--net dgram:HERE,THERE are names of sockets");
+	*comma = 0;
+	return unix_bind(d->vm, arg, SOCK_DGRAM);
+}
+
+static void net_create(struct vdev *d, char *arg)
+{
+	struct net *n = calloc(1, sizeof(*n));
+	struct virtio_net_config *config = (void *)d->r.config;
+	uint32_t id = getpid() << 4 | d->index;
+
+	if (!n)
+		vm_die(d->vm, VM_HOST, "memory");
+	n->w = (struct watch){ .ready = readable, .vm = d->vm, .owner = d };
+	if (!strncmp(arg, "tap:", 4))
+		n->w.fd = open_tap(d, arg + 4);
+	else if (!strncmp(arg, "dgram:", 6))
+		n->w.fd = open_socket(d, n, arg + 6);
+	else
+		vm_die(d->vm, VM_USAGE, "--net is tap:NAME or dgram:HERE,THERE");
+	memcpy(config->mac, "\x02K", 2);	/* locally administered, of this process */
+	memcpy(config->mac + 2, &id, 4);
+	d->own = n;
+}
+
+const struct vdev_type vdev_net = {
+	.option = "net", .id = VIRTIO_ID_NET, .queues = 2, .features = 1u << VIRTIO_NET_F_MAC,
+	.create = net_create, .kick = net_kick, .reset = net_reset,
+};
+
+/* ---- balloon ---- */
+
+enum { INFLATE, DEFLATE };
+
+#define PFNS	1024		/* of a chain */
+
+/* Memory of a page that the guest gave is the host's again; it reads as zeros. */
+static int64_t inflate(struct vdev *d, struct vq_chain *c)
+{
+	uint32_t pfn[PFNS];
+	size_t i, n = vq_read(c, 0, pfn, sizeof(pfn)) / sizeof(*pfn);
+
+	for (i = 0; i < n; i++) {
+		void *page = vm_ram(d->vm, (uint64_t)pfn[i] << VIRTIO_BALLOON_PFN_SHIFT, 4096);
+
+		if (page)
+			madvise(page, 4096, MADV_DONTNEED);
+	}
+	return 0;
+}
+
+static int64_t deflate(struct vdev *d __attribute__((unused)),
+		       struct vq_chain *c __attribute__((unused)))
+{
+	return 0;		/* comes back by itself */
+}
+
+static void balloon_kick(struct vdev *d, unsigned int q)
+{
+	vdev_each(d, q, q == INFLATE ? inflate : deflate);
+}
+
+const struct vdev_type vdev_balloon = {
+	.option = "balloon", .id = VIRTIO_ID_BALLOON, .queues = 2, .kick = balloon_kick,
+	.config_writable = true,
+};

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * virtio.c - the registers of virtio devices, their interrupts and their kicks
+ *
+ * A kick is an ioeventfd, so that no CPU leaves the guest for long; an interrupt is an
+ * irqfd on an edge triggered GSI: status is told by InterruptStatus, and each new event
+ * is an edge of its own.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include "virtio.h"
+
+#define MAGIC		0x74726976
+#define VENDOR		0x4c45454b
+#define FEATURES	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_EVENT_IDX | \
+			 1ULL << VIRTIO_RING_F_INDIRECT_DESC)
+
+extern const struct vdev_type vdev_console, vdev_blk, vdev_rng, vdev_net, vdev_vsock,
+	vdev_balloon;
+
+static const struct vdev_type * const types[] = {
+	&vdev_console, &vdev_blk, &vdev_rng, &vdev_net, &vdev_vsock, &vdev_balloon,
+};
+
+const struct vdev_type *virtio_type(const char *option)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if (!strcmp(option, types[i]->option))
+			return types[i];
+	return NULL;
+}
+
+/* What a PC has no device at: 3 and 4 are serial lines, 8 the clock, 9 ACPI's, 13 the FPU */
+unsigned int virtio_gsi(unsigned int index)
+{
+	static const uint8_t gsi[VIRTIO_MAX] = {
+		5, 6, 7, 10, 11, 12, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+	};
+
+	return gsi[index];
+}
+
+bool vdev_live(const struct vdev *d)
+{
+	return (d->r.status & (VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET)) ==
+	       VIRTIO_CONFIG_S_DRIVER_OK;
+}
+
+static void interrupt(struct vdev *d, uint32_t why)
+{
+	uint64_t one = 1;
+
+	d->r.isr |= why;
+	if (write(d->irqfd, &one, sizeof(one)) < 0)
+		vm_die(d->vm, VM_HOST, "interrupt of %s", d->type->option);
+}
+
+void vdev_changed(struct vdev *d)
+{
+	d->r.generation++;
+	if (vdev_live(d))
+		interrupt(d, VIRTIO_MMIO_INT_CONFIG);
+}
+
+void vdev_done(struct vdev *d, struct vq *q)
+{
+	if (q->broken && vdev_live(d)) {
+		d->r.status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+		interrupt(d, VIRTIO_MMIO_INT_CONFIG);
+	} else if (vq_wants_irq(q)) {
+		interrupt(d, VIRTIO_MMIO_INT_VRING);
+	}
+}
+
+bool vdev_pop(struct vdev *d, unsigned int q, struct vq_chain *c)
+{
+	struct vq *vq = &d->q[q];
+
+	if (!vdev_live(d) || d->vm->paused)
+		return false;
+	return vq_pop(vq, c) || (vq_more(vq) && vq_pop(vq, c));
+}
+
+void vdev_each(struct vdev *d, unsigned int q, int64_t (*use)(struct vdev *d, struct vq_chain *c))
+{
+	struct vq *vq = &d->q[q];
+	unsigned int budget = VQ_SIZE;
+	uint64_t one = 1;
+	struct vq_chain c;
+
+	while (vdev_pop(d, q, &c)) {
+		int64_t len = budget-- ? use(d, &c) : VDEV_LATER;
+
+		if (len == VDEV_LATER) {
+			vq_unpop(vq);
+			if (budget > VQ_SIZE && write(d->kicked[q].fd, &one, sizeof(one)) < 0)
+				continue;
+			break;
+		}
+		vq_push(vq, c.head, len);
+	}
+	vdev_done(d, vq);
+}
+
+static void kick(struct vdev *d, unsigned int q)
+{
+	if (vdev_live(d) && d->q[q].ready && !d->vm->paused)
+		d->type->kick(d, q);
+	if (d->q[q].broken)
+		vdev_done(d, &d->q[q]);
+}
+
+static void kicked(struct watch *w, uint32_t events __attribute__((unused)))
+{
+	struct vdev *d = w->owner;
+
+	if (eventfd_drain(w->fd))
+		kick(d, w - d->kicked);
+}
+
+/* ---- registers ---- */
+
+static void reset(struct vdev *d)
+{
+	uint8_t config[VIRTIO_CONFIG];
+	unsigned int i;
+
+	if (d->type->reset)
+		d->type->reset(d);
+	memcpy(config, d->r.config, sizeof(config));
+	d->r = (struct vdev_regs){ .generation = d->r.generation };
+	memcpy(d->r.config, config, sizeof(config));
+	for (i = 0; i < VIRTIO_QUEUES; i++)
+		vq_reset(&d->q[i]);
+}
+
+static void set_status(struct vdev *d, uint32_t val)
+{
+	uint32_t fresh = val & ~d->r.status;
+	unsigned int i;
+
+	if (!val) {
+		reset(d);
+		return;
+	}
+	if ((d->r.features & ~d->offered) || !(d->r.features & 1ULL << VIRTIO_F_VERSION_1))
+		val &= ~VIRTIO_CONFIG_S_FEATURES_OK | d->r.status;
+	d->r.status = (val & 0xff) | (d->r.status & VIRTIO_CONFIG_S_NEEDS_RESET);
+	if (fresh & VIRTIO_CONFIG_S_DRIVER_OK)
+		for (i = 0; i < d->type->queues; i++)
+			kick(d, i);
+}
+
+static void set_half(uint64_t *p, bool high, uint32_t val)
+{
+	*p = high ? (*p & 0xffffffff) | (uint64_t)val << 32 : (*p & ~0xffffffffULL) | val;
+}
+
+static void set_ready(struct vdev *d, struct vq *q, bool on)
+{
+	q->event_idx = d->r.features >> VIRTIO_RING_F_EVENT_IDX & 1;
+	q->indirect = d->r.features >> VIRTIO_RING_F_INDIRECT_DESC & 1;
+	if (!on)
+		vq_reset(q);
+	else if (!vq_start(q))
+		vdev_done(d, q);
+}
+
+/* Those of the selected queue */
+static void write_queue(struct vdev *d, struct vq *q, unsigned int reg, uint32_t val)
+{
+	if (reg == VIRTIO_MMIO_QUEUE_READY && (val & 1) != q->ready)
+		set_ready(d, q, val & 1);
+	if (q->ready)
+		return;
+	switch (reg) {
+	case VIRTIO_MMIO_QUEUE_NUM:
+		q->num = val;
+		break;
+	case VIRTIO_MMIO_QUEUE_DESC_LOW:
+	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
+		set_half(&q->desc_gpa, reg & 4, val);
+		break;
+	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
+	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
+		set_half(&q->avail_gpa, reg & 4, val);
+		break;
+	case VIRTIO_MMIO_QUEUE_USED_LOW:
+	case VIRTIO_MMIO_QUEUE_USED_HIGH:
+		set_half(&q->used_gpa, reg & 4, val);
+		break;
+	}
+}
+
+static void write_reg(struct vdev *d, unsigned int reg, uint32_t val)
+{
+	switch (reg) {
+	case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
+		d->r.device_sel = val;
+		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
+		d->r.driver_sel = val;
+		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES:
+		if (d->r.driver_sel < 2 && !(d->r.status & VIRTIO_CONFIG_S_FEATURES_OK))
+			set_half(&d->r.features, d->r.driver_sel, val);
+		break;
+	case VIRTIO_MMIO_QUEUE_SEL:
+		d->r.queue_sel = val;
+		break;
+	case VIRTIO_MMIO_QUEUE_NOTIFY:		/* if not by ioeventfd */
+		if (val < d->type->queues)
+			kick(d, val);
+		break;
+	case VIRTIO_MMIO_INTERRUPT_ACK:
+		d->r.isr &= ~val;
+		break;
+	case VIRTIO_MMIO_STATUS:
+		set_status(d, val);
+		break;
+	default:
+		if (d->r.queue_sel < d->type->queues)
+			write_queue(d, &d->q[d->r.queue_sel], reg, val);
+	}
+}
+
+static uint32_t read_reg(struct vdev *d, unsigned int reg)
+{
+	bool queue = d->r.queue_sel < d->type->queues;
+
+	switch (reg) {
+	case VIRTIO_MMIO_MAGIC_VALUE:
+		return MAGIC;
+	case VIRTIO_MMIO_VERSION:
+		return 2;
+	case VIRTIO_MMIO_DEVICE_ID:
+		return d->type->id;
+	case VIRTIO_MMIO_VENDOR_ID:
+		return VENDOR;
+	case VIRTIO_MMIO_DEVICE_FEATURES:
+		return d->r.device_sel < 2 ? d->offered >> 32 * d->r.device_sel : 0;
+	case VIRTIO_MMIO_QUEUE_NUM_MAX:
+		return queue ? VQ_SIZE : 0;
+	case VIRTIO_MMIO_QUEUE_READY:
+		return queue && d->q[d->r.queue_sel].ready;
+	case VIRTIO_MMIO_INTERRUPT_STATUS:
+		return d->r.isr;
+	case VIRTIO_MMIO_STATUS:
+		return d->r.status;
+	case VIRTIO_MMIO_CONFIG_GENERATION:
+		return d->r.generation;
+	case VIRTIO_MMIO_SHM_LEN_LOW ... VIRTIO_MMIO_SHM_BASE_HIGH:
+		return ~0u;			/* no shared memory */
+	default:
+		return 0;
+	}
+}
+
+static void access_config(struct vdev *d, unsigned int at, bool write, unsigned int len,
+			  uint8_t *data)
+{
+	if (at > VIRTIO_CONFIG || len > VIRTIO_CONFIG - at)
+		return;
+	if (!write)
+		memcpy(data, d->r.config + at, len);
+	else if (d->type->config_writable)
+		memcpy(d->r.config + at, data, len);
+}
+
+bool virtio_mmio(struct vm *vm, uint64_t addr, bool write, unsigned int len, uint8_t *data)
+{
+	uint64_t index = (addr - VIRTIO_BASE) / VIRTIO_STRIDE;
+	unsigned int reg = addr % VIRTIO_STRIDE;
+	struct vdev *d;
+	uint32_t val = 0;
+
+	if (addr < VIRTIO_BASE || index >= vm->vdevs)
+		return false;
+	d = vm->vdev[index];
+	if (!write)
+		memset(data, 0, len);
+	if (reg >= VIRTIO_MMIO_CONFIG) {
+		access_config(d, reg - VIRTIO_MMIO_CONFIG, write, len, data);
+	} else if (len == 4 && !(reg & 3)) {
+		memcpy(&val, data, 4);
+		if (write)
+			write_reg(d, reg, val);
+		else
+			val = read_reg(d, reg);
+		memcpy(data, &val, 4);
+	}
+	return true;
+}
+
+void virtio_resume(struct vm *vm)
+{
+	unsigned int i, q;
+
+	for (i = 0; i < vm->vdevs; i++)
+		for (q = 0; q < vm->vdev[i]->type->queues; q++)
+			kick(vm->vdev[i], q);
+}
+
+/* An interrupt more than there was is harmless, one less is not. */
+void virtio_restore(struct vdev *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < VIRTIO_QUEUES; i++) {
+		d->q[i].vm = d->vm;
+		if (d->q[i].ready)
+			vq_start(&d->q[i]);
+	}
+	if (d->type->restored)
+		d->type->restored(d);
+	if (d->r.isr)
+		interrupt(d, 0);
+}
+
+/* ---- made ---- */
+
+void virtio_add(struct vm *vm, const struct vdev_type *type, char *arg)
+{
+	struct vdev *d = calloc(1, sizeof(*d));
+	unsigned int i;
+
+	if (!d || vm->vdevs == VIRTIO_MAX)
+		vm_die(vm, VM_USAGE, "no more than %u virtio devices", VIRTIO_MAX);
+	d->type = type;
+	d->vm = vm;
+	d->index = vm->vdevs;
+	d->offered = FEATURES | type->features;
+	for (i = 0; i < VIRTIO_QUEUES; i++)
+		d->q[i].vm = vm;
+	if (type->create)
+		type->create(d, arg);
+	vm->vdev[vm->vdevs++] = d;
+}
+
+void virtio_describe(struct vm *vm)
+{
+	size_t size = strlen(vm->opt->cmdline) + 64 * VIRTIO_MAX;
+	char *line = malloc(size), *end = line;
+	unsigned int i;
+
+	if (!line)
+		vm_die(vm, VM_HOST, "memory");
+	vm->cmdline = line;
+	end += sprintf(end, "%s%s", vm->opt->cmdline,
+		       vm->opt->exec ? " rdinit=/.keelvm/init" : "");
+	vm->acpi = vm->vdevs && !strstr(line, "acpi=off");
+	if (vm->acpi)
+		acpi_write(vm);
+	for (i = 0; !vm->acpi && i < vm->vdevs; i++)
+		end += sprintf(end, " virtio_mmio.device=4K@%#llx:%u",
+			       VIRTIO_BASE + i * VIRTIO_STRIDE, virtio_gsi(i));
+}
+
+static void connect_queue(struct vdev *d, unsigned int i)
+{
+	struct watch *w = &d->kicked[i];
+	struct kvm_ioeventfd e = {
+		.addr = VIRTIO_BASE + d->index * VIRTIO_STRIDE + VIRTIO_MMIO_QUEUE_NOTIFY,
+		.len = 4, .datamatch = i, .flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
+	};
+
+	e.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (e.fd < 0 || ioctl(d->vm->fd, KVM_IOEVENTFD, &e) < 0)
+		vm_die(d->vm, VM_HOST, "KVM_IOEVENTFD of %s", d->type->option);
+	*w = (struct watch){ .fd = e.fd, .ready = kicked, .vm = d->vm, .owner = d };
+	loop_watch(w, EPOLLIN);
+}
+
+void virtio_connect(struct vm *vm)
+{
+	unsigned int i, q;
+
+	for (i = 0; i < vm->vdevs; i++) {
+		struct vdev *d = vm->vdev[i];
+		struct kvm_irqfd f = { .gsi = virtio_gsi(i) };
+
+		d->irqfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		f.fd = d->irqfd;
+		if (d->irqfd < 0 || ioctl(vm->fd, KVM_IRQFD, &f) < 0)
+			vm_die(vm, VM_HOST, "KVM_IRQFD of %s", d->type->option);
+		for (q = 0; q < d->type->queues; q++)
+			connect_queue(d, q);
+	}
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * virtq.c - split virtqueues, the device's side
+ */
+#include <string.h>
+#include "keelvm.h"
+#include "virtq.h"
+
+static bool vq_fail(struct vq *q)
+{
+	q->broken = true;
+	return false;
+}
+
+static void *ring(struct vq *q, uint64_t gpa, unsigned int align, size_t len)
+{
+	return gpa % align ? NULL : vm_ram(q->vm, gpa, len);
+}
+
+bool vq_start(struct vq *q)
+{
+	q->ready = false;
+	if (!q->num || q->num > VQ_SIZE || (q->num & (q->num - 1)))
+		return vq_fail(q);
+	q->desc = ring(q, q->desc_gpa, 16, sizeof(*q->desc) * q->num);
+	/* Flags, index, ring, and the other side's event index */
+	q->avail = ring(q, q->avail_gpa, 2, 6 + 2 * q->num);
+	q->used = ring(q, q->used_gpa, 4, 6 + sizeof(struct vring_used_elem) * q->num);
+	if (!q->desc || !q->avail || !q->used)
+		return vq_fail(q);
+	q->ready = true;
+	return true;
+}
+
+void vq_reset(struct vq *q)
+{
+	*q = (struct vq){ .vm = q->vm };
+}
+
+/* ---- available ---- */
+
+static bool add_segment(struct vq *q, struct vq_chain *c, const struct vring_desc *d)
+{
+	bool in = d->flags & VRING_DESC_F_WRITE;
+	uint32_t *len = in ? &c->in_len : &c->out_len;
+	unsigned int n = c->out + c->in;
+	void *p = vm_ram(q->vm, d->addr, d->len);
+
+	/* Loops end here, too: no chain is longer than its queue. */
+	if (!p || n == q->num || (!in && c->in) || d->len > VQ_CHAIN_MAX ||
+	    c->in_len + c->out_len > VQ_CHAIN_MAX - d->len)
+		return false;
+	c->iov[n] = (struct iovec){ p, d->len };
+	*len += d->len;
+	if (in)
+		c->in++;
+	else
+		c->out++;
+	return true;
+}
+
+struct table {
+	const uint8_t *desc;		/* an indirect one may lie anywhere */
+	unsigned int num;
+	bool indirect;
+};
+
+/* An indirect table has the whole chain: nothing follows it, and no other is in it. */
+static bool open_table(struct vq *q, struct table *t, const struct vring_desc *d)
+{
+	if (!q->indirect || t->indirect || (d->flags & VRING_DESC_F_NEXT) ||
+	    !d->len || d->len % sizeof(*d) || d->len / sizeof(*d) > q->num)
+		return false;
+	t->desc = vm_ram(q->vm, d->addr, d->len);
+	t->num = d->len / sizeof(*d);
+	t->indirect = true;
+	return t->desc;
+}
+
+static bool gather(struct vq *q, struct vq_chain *c, unsigned int i)
+{
+	struct table t = { (const uint8_t *)q->desc, q->num, false };
+	struct vring_desc d;
+
+	for (;;) {
+		if (i >= t.num)
+			return false;
+		memcpy(&d, t.desc + i * sizeof(d), sizeof(d));
+		__asm__ __volatile__("" : : : "memory");	/* once */
+		if (d.flags & VRING_DESC_F_INDIRECT) {
+			if (!open_table(q, &t, &d))
+				return false;
+			i = 0;
+			continue;
+		}
+		if (!add_segment(q, c, &d))
+			return false;
+		if (!(d.flags & VRING_DESC_F_NEXT))
+			return true;
+		i = d.next;
+	}
+}
+
+static uint16_t pending(struct vq *q)
+{
+	return __atomic_load_n(&q->avail->idx, __ATOMIC_ACQUIRE) - q->last_avail;
+}
+
+bool vq_pop(struct vq *q, struct vq_chain *c)
+{
+	uint16_t n;
+
+	if (!q->ready || q->broken)
+		return false;
+	n = pending(q);
+	if (!n)
+		return false;
+	if (n > q->num)
+		return vq_fail(q);
+	c->head = __atomic_load_n(&q->avail->ring[q->last_avail % q->num], __ATOMIC_RELAXED);
+	c->out = 0;
+	c->in = 0;
+	c->out_len = 0;
+	c->in_len = 0;
+	if (!gather(q, c, c->head))
+		return vq_fail(q);
+	q->last_avail++;
+	return true;
+}
+
+void vq_unpop(struct vq *q)
+{
+	q->last_avail--;
+}
+
+static uint16_t *avail_event(struct vq *q)
+{
+	return (uint16_t *)&q->used->ring[q->num];
+}
+
+bool vq_more(struct vq *q)
+{
+	if (!q->ready || q->broken)
+		return false;
+	if (q->event_idx)
+		__atomic_store_n(avail_event(q), q->last_avail, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return pending(q);
+}
+
+/* ---- used ---- */
+
+void vq_push(struct vq *q, uint16_t head, uint32_t len)
+{
+	struct vring_used_elem *e = &q->used->ring[q->used_idx % q->num];
+
+	e->id = head;
+	e->len = len;
+	__atomic_store_n(&q->used->idx, ++q->used_idx, __ATOMIC_RELEASE);
+}
+
+bool vq_wants_irq(struct vq *q)
+{
+	uint16_t old = q->signalled, event;
+
+	if (!q->ready || old == q->used_idx)
+		return false;
+	q->signalled = q->used_idx;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!q->event_idx)
+		return !(__atomic_load_n(&q->avail->flags, __ATOMIC_RELAXED) &
+			 VRING_AVAIL_F_NO_INTERRUPT);
+	event = __atomic_load_n(&q->avail->ring[q->num], __ATOMIC_RELAXED);
+	return vring_need_event(event, q->used_idx, old);
+}
+
+/* ---- segments ---- */
+
+size_t iov_copy(void *buf, const struct iovec *iov, unsigned int n, size_t offset, size_t len,
+		bool to_iov)
+{
+	size_t done = 0, part;
+
+	for (; n && done < len; n--, iov++) {
+		uint8_t *p = (uint8_t *)iov->iov_base + offset;
+
+		if (offset >= iov->iov_len) {
+			offset -= iov->iov_len;
+			continue;
+		}
+		part = iov->iov_len - offset < len - done ? iov->iov_len - offset : len - done;
+		memcpy(to_iov ? p : (uint8_t *)buf + done, to_iov ? (uint8_t *)buf + done : p,
+		       part);
+		done += part;
+		offset = 0;
+	}
+	return done;
+}
+
+unsigned int iov_cut(struct iovec **iov, unsigned int n, size_t skip, size_t len)
+{
+	unsigned int i;
+
+	for (; n && skip >= (*iov)->iov_len; n--, (*iov)++)
+		skip -= (*iov)->iov_len;
+	if (!n || !len)
+		return 0;
+	(*iov)->iov_base = (uint8_t *)(*iov)->iov_base + skip;
+	(*iov)->iov_len -= skip;
+	for (i = 0; i < n && len; i++) {
+		if ((*iov)[i].iov_len > len)
+			(*iov)[i].iov_len = len;
+		len -= (*iov)[i].iov_len;
+	}
+	return i;
+}

@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vsock.c - virtio: stream sockets between guest and host
+ *
+ * On the host they are AF_UNIX sockets. Who connects to PATH and sends "CONNECT PORT\n"
+ * gets the guest's port, and "OK PORT\n" when it is there. What the guest connects to at
+ * port N of CID 2 is PATH_N.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_vsock.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include "virtio.h"
+
+enum { RX, TX, EVENT };
+
+#define HOST_CID	2
+#define CONNS		32
+#define BUF		0x10000		/* from the guest, on its way to the host */
+#define LINE		32		/* "CONNECT PORT" */
+#define RESETS		64
+#define HEADER		sizeof(struct virtio_vsock_hdr)
+#define BOTH		(VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND)
+
+enum state { FREE, GREETING, REQUESTED, OPEN };
+
+struct conn {
+	enum state state;
+	struct watch w;			/* the host's socket */
+	uint32_t guest_port, host_port;
+	uint32_t peer_alloc, peer_fwd;	/* the guest's room: it told so */
+	uint32_t sent;			/* bytes to the guest */
+	uint32_t got, fwd, told;	/* bytes from the guest, of them written, and told it */
+	uint32_t ops;			/* bits: packets that the guest shall get */
+	uint32_t shutdown, guest_shutdown;	/* flags of what is over, by host and guest */
+	char buf[BUF];
+};
+
+static struct vsock {
+	struct vdev *d;
+	struct watch listener;
+	char path[100];
+	uint64_t cid;
+	uint32_t next_port;
+	struct conn conn[CONNS];
+	struct virtio_vsock_hdr reset[RESETS];	/* answers to what has no connection */
+	unsigned int resets;
+	bool room;			/* the guest has buffers */
+} v;
+
+/* ---- to the guest ---- */
+
+static bool put_header(struct vq_chain *c, struct conn *n, uint16_t op, uint32_t len)
+{
+	struct virtio_vsock_hdr h = {
+		.src_cid = HOST_CID, .dst_cid = v.cid, .src_port = n->host_port,
+		.dst_port = n->guest_port, .len = len, .type = VIRTIO_VSOCK_TYPE_STREAM,
+		.op = op, .flags = op == VIRTIO_VSOCK_OP_SHUTDOWN ? n->shutdown : 0,
+		.buf_alloc = BUF, .fwd_cnt = n->fwd,
+	};
+
+	n->told = n->fwd;
+	return vq_write(c, 0, &h, sizeof(h)) == sizeof(h);
+}
+
+static void drop(struct conn *n)
+{
+	loop_watch(&n->w, 0);
+	close(n->w.fd);
+	n->state = FREE;
+	n->ops = 0;
+}
+
+/* The guest learns it, when there is room. */
+static void reset_conn(struct conn *n)
+{
+	loop_watch(&n->w, 0);
+	n->ops = n->state == GREETING ? 0 : 1u << VIRTIO_VSOCK_OP_RST;
+	if (!n->ops)
+		drop(n);
+}
+
+/* The smallest operation first: requests and responses before all, RST before the rest */
+static bool put_op(struct vq_chain *c, struct conn *n)
+{
+	unsigned int op = __builtin_ctz(n->ops);
+
+	n->ops &= n->ops - 1;
+	put_header(c, n, op, 0);
+	if (op == VIRTIO_VSOCK_OP_RST)
+		drop(n);
+	return true;
+}
+
+static bool put_reset(struct vq_chain *c)
+{
+	struct virtio_vsock_hdr *h = &v.reset[--v.resets];
+	struct conn n = { .guest_port = h->src_port, .host_port = h->dst_port };
+
+	return put_header(c, &n, VIRTIO_VSOCK_OP_RST, 0);
+}
+
+static void watch_conn(struct conn *n)
+{
+	uint32_t room = n->peer_alloc - (n->sent - n->peer_fwd);
+	uint32_t events = n->got != n->fwd ? EPOLLOUT : 0;
+
+	if (n->state == FREE || (n->ops & 1u << VIRTIO_VSOCK_OP_RST))
+		return;
+	if (n->state == GREETING || (n->state == OPEN && v.room && room && room <= n->peer_alloc &&
+				     !(n->shutdown & VIRTIO_VSOCK_SHUTDOWN_SEND)))
+		events |= EPOLLIN;
+	loop_watch(&n->w, events);
+}
+
+static bool put_next(struct vq_chain *c)
+{
+	unsigned int i;
+
+	if (v.resets)
+		return put_reset(c);
+	for (i = 0; i < CONNS; i++)
+		if (v.conn[i].ops)
+			return put_op(c, &v.conn[i]);
+	return false;
+}
+
+/* Packets without data go out as long as there are such, and room. */
+static void pump(void)
+{
+	struct vq *q = &v.d->q[RX];
+	struct vq_chain c;
+	unsigned int i;
+
+	while ((v.room = vdev_pop(v.d, RX, &c))) {
+		if (!put_next(&c)) {
+			vq_unpop(q);
+			break;
+		}
+		vq_push(q, c.head, HEADER);
+	}
+	vdev_done(v.d, q);
+	for (i = 0; i < CONNS; i++)
+		watch_conn(&v.conn[i]);
+}
+
+/* A packet of what the host wrote, as far as the guest has room */
+static void forward(struct conn *n)
+{
+	static char data[0x4000];
+	struct vq *q = &v.d->q[RX];
+	uint32_t room = n->peer_alloc - (n->sent - n->peer_fwd);
+	struct vq_chain c;
+	ssize_t len;
+
+	if (!vdev_pop(v.d, RX, &c))
+		return;			/* pump() sees it, too */
+	if (c.in_len <= HEADER) {
+		q->broken = true;	/* no room for anything, ever */
+		return;
+	}
+	if (room > sizeof(data))
+		room = sizeof(data);
+	if (room > c.in_len - HEADER)
+		room = c.in_len - HEADER;
+	len = read(n->w.fd, data, room);
+	if (len > 0) {
+		put_header(&c, n, VIRTIO_VSOCK_OP_RW, len);
+		vq_push(q, c.head, HEADER + vq_write(&c, HEADER, data, len));
+		n->sent += len;
+	} else {
+		vq_unpop(q);
+	}
+	if (!len && room) {
+		n->shutdown |= VIRTIO_VSOCK_SHUTDOWN_SEND;
+		n->ops |= 1u << VIRTIO_VSOCK_OP_SHUTDOWN;
+	} else if (len < 0 && errno != EAGAIN && errno != EINTR) {
+		reset_conn(n);
+	}
+}
+
+/* ---- the host's side ---- */
+
+/* What the guest sent goes on to the host's socket. */
+static void flush(struct conn *n)
+{
+	while (n->got != n->fwd) {
+		uint32_t at = n->fwd % BUF, len = n->got - n->fwd;
+		ssize_t r = send(n->w.fd, n->buf + at, len < BUF - at ? len : BUF - at,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (r < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (r < 0) {
+			reset_conn(n);
+			return;
+		}
+		n->fwd += r;
+	}
+	if (n->fwd - n->told >= BUF / 2)
+		n->ops |= 1u << VIRTIO_VSOCK_OP_CREDIT_UPDATE;
+	if (n->got != n->fwd || !n->guest_shutdown)
+		return;
+	if (n->guest_shutdown == BOTH)
+		reset_conn(n);
+	else if (n->guest_shutdown & VIRTIO_VSOCK_SHUTDOWN_SEND)
+		shutdown(n->w.fd, SHUT_WR);
+}
+
+/* "CONNECT PORT\n", a byte at a time: what follows it is for the guest. */
+static void greet(struct conn *n)
+{
+	ssize_t r;
+	char c, rest;
+
+	while ((r = read(n->w.fd, &c, 1)) == 1 && c != '\n' && n->got < LINE)
+		n->buf[n->got++] = c;
+	if (r < 0 && (errno == EAGAIN || errno == EINTR))
+		return;			/* the rest comes later */
+	n->buf[n->got] = 0;
+	if (r != 1 || c != '\n' || sscanf(n->buf, "CONNECT %u%c", &n->guest_port, &rest) != 1) {
+		drop(n);
+		return;
+	}
+	n->got = 0;
+	n->state = REQUESTED;
+	n->ops = 1u << VIRTIO_VSOCK_OP_REQUEST;
+}
+
+static void conn_ready(struct watch *w, uint32_t events)
+{
+	struct conn *n = w->owner;
+
+	if (n->state == GREETING)
+		greet(n);
+	else if (n->state == OPEN && (events & EPOLLIN))
+		forward(n);
+	else if (n->state == OPEN && (events & (EPOLLHUP | EPOLLERR)))
+		reset_conn(n);
+	if (n->state == OPEN && (events & EPOLLOUT))
+		flush(n);
+	pump();
+}
+
+static struct conn *new_conn(int fd, enum state state)
+{
+	unsigned int i;
+
+	for (i = 0; i < CONNS; i++) {
+		struct conn *n = &v.conn[i];
+
+		if (n->state != FREE || fd < 0)
+			continue;
+		memset(n, 0, offsetof(struct conn, buf));
+		n->state = state;
+		n->host_port = v.next_port++;
+		n->w = (struct watch){ .fd = fd, .ready = conn_ready, .vm = v.d->vm, .owner = n };
+		return n;
+	}
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+static void accepted(struct watch *w, uint32_t events __attribute__((unused)))
+{
+	struct conn *n = new_conn(accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK),
+				  GREETING);
+
+	if (n)
+		watch_conn(n);
+}
+
+/* ---- from the guest ---- */
+
+static struct conn *find(uint32_t guest_port, uint32_t host_port)
+{
+	unsigned int i;
+
+	for (i = 0; i < CONNS; i++)
+		if (v.conn[i].state > GREETING && v.conn[i].guest_port == guest_port &&
+		    v.conn[i].host_port == host_port)
+			return &v.conn[i];
+	return NULL;
+}
+
+static bool guest_connects(const struct virtio_vsock_hdr *h)
+{
+	char name[sizeof(v.path) + 12];
+	struct sockaddr_un a;
+	struct conn *n;
+	int fd;
+
+	if (h->op != VIRTIO_VSOCK_OP_REQUEST || h->type != VIRTIO_VSOCK_TYPE_STREAM)
+		return false;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	snprintf(name, sizeof(name), "%s_%u", v.path, h->dst_port);
+	if (fd >= 0 && (!unix_address(&a, name) ||
+			connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)) {
+		close(fd);
+		fd = -1;
+	}
+	n = new_conn(fd, OPEN);
+	if (!n)
+		return false;
+	n->guest_port = h->src_port;
+	n->host_port = h->dst_port;
+	n->peer_alloc = h->buf_alloc;
+	n->ops = 1u << VIRTIO_VSOCK_OP_RESPONSE;
+	return true;
+}
+
+static void guest_accepts(struct conn *n)
+{
+	char line[LINE];
+	int len = snprintf(line, sizeof(line), "OK %u\n", n->host_port);
+
+	if (n->state != REQUESTED || send(n->w.fd, line, len, MSG_NOSIGNAL) != len)
+		reset_conn(n);
+	else
+		n->state = OPEN;
+}
+
+static void guest_sends(struct conn *n, struct vq_chain *c, uint32_t len)
+{
+	uint32_t at = n->got % BUF, first = len < BUF - at ? len : BUF - at;
+
+	if (n->state != OPEN || len > c->out_len - HEADER || len > BUF - (n->got - n->fwd)) {
+		reset_conn(n);		/* more than it was allowed */
+		return;
+	}
+	vq_read(c, HEADER, n->buf + at, first);
+	vq_read(c, HEADER + first, n->buf, len - first);
+	n->got += len;
+	flush(n);
+}
+
+static void packet(struct conn *n, const struct virtio_vsock_hdr *h, struct vq_chain *c)
+{
+	n->peer_alloc = h->buf_alloc;
+	n->peer_fwd = h->fwd_cnt;
+	switch (h->op) {
+	case VIRTIO_VSOCK_OP_RESPONSE:
+		guest_accepts(n);
+		break;
+	case VIRTIO_VSOCK_OP_RW:
+		guest_sends(n, c, h->len);
+		break;
+	case VIRTIO_VSOCK_OP_SHUTDOWN:
+		n->guest_shutdown |= h->flags & BOTH;
+		flush(n);
+		break;
+	case VIRTIO_VSOCK_OP_CREDIT_REQUEST:
+		n->ops |= 1u << VIRTIO_VSOCK_OP_CREDIT_UPDATE;
+		break;
+	case VIRTIO_VSOCK_OP_CREDIT_UPDATE:
+		break;
+	case VIRTIO_VSOCK_OP_RST:
+		drop(n);
+		break;
+	default:
+		reset_conn(n);
+	}
+}
+
+static int64_t transmit(struct vdev *d __attribute__((unused)), struct vq_chain *c)
+{
+	struct virtio_vsock_hdr h;
+	struct conn *n;
+
+	if (v.resets == RESETS)
+		return VDEV_LATER;
+	if (vq_read(c, 0, &h, HEADER) != HEADER || h.src_cid != v.cid || h.dst_cid != HOST_CID)
+		return 0;
+	n = h.type == VIRTIO_VSOCK_TYPE_STREAM ? find(h.src_port, h.dst_port) : NULL;
+	if (n && h.op != VIRTIO_VSOCK_OP_REQUEST)
+		packet(n, &h, c);
+	else if (n)
+		reset_conn(n);
+	else if (h.op != VIRTIO_VSOCK_OP_RST && !guest_connects(&h))
+		v.reset[v.resets++] = h;
+	return 0;
+}
+
+/* ---- the device ---- */
+
+static void vsock_kick(struct vdev *d, unsigned int q)
+{
+	if (q == TX)
+		vdev_each(d, TX, transmit);
+	pump();
+	if (q == RX && v.resets < RESETS)	/* who waited for room to be told so */
+		vdev_each(d, TX, transmit);
+}
+
+static void vsock_reset(struct vdev *d __attribute__((unused)))
+{
+	unsigned int i;
+
+	for (i = 0; i < CONNS; i++)
+		if (v.conn[i].state != FREE)
+			drop(&v.conn[i]);
+	v.resets = 0;
+}
+
+/* Connections are not in a snapshot; the driver closes its ends. */
+static void vsock_restored(struct vdev *d)
+{
+	struct virtio_vsock_event e = { VIRTIO_VSOCK_EVENT_TRANSPORT_RESET };
+	struct vq_chain c;
+
+	v.cid = ((struct virtio_vsock_config *)d->r.config)->guest_cid;
+	if (vdev_pop(d, EVENT, &c))
+		vq_push(&d->q[EVENT], c.head, vq_write(&c, 0, &e, sizeof(e)));
+	vdev_done(d, &d->q[EVENT]);
+}
+
+static void vsock_create(struct vdev *d, char *arg)
+{
+	struct virtio_vsock_config *config = (void *)d->r.config;
+	char *path;
+	unsigned long cid = strtoul(arg, &path, 10);
+
+	if (v.d || cid <= HOST_CID || cid >= UINT32_MAX || *path++ != ',' ||
+	    strlen(path) >= sizeof(v.path) - 12)
+		vm_die(d->vm, VM_USAGE, "one --vsock CID,PATH, with a CID above 2");
+	strcpy(v.path, path);
+	config->guest_cid = cid;
+	v.d = d;
+	v.cid = cid;
+	v.next_port = 1u << 30;
+	v.listener = (struct watch){ .fd = unix_bind(d->vm, path, SOCK_STREAM),
+		.ready = accepted, .vm = d->vm };
+	loop_watch(&v.listener, EPOLLIN);
+}
+
+const struct vdev_type vdev_vsock = {
+	.option = "vsock", .id = VIRTIO_ID_VSOCK, .queues = 3, .create = vsock_create,
+	.kick = vsock_kick, .reset = vsock_reset, .restored = vsock_restored,
+};
