@@ -5,6 +5,7 @@
 #ifndef KEEL_X86_REGS_H
 #define KEEL_X86_REGS_H
 
+#include <asm/msr-index.h>
 #include "backend.h"
 
 /* vCPU thread, loaded. */

@@ -177,6 +177,7 @@ u64 keel_get_cr8(struct keel_vcpu *v)		{ return v->arch.cr8; }
 u8 keel_apic_sipi_vector(struct keel_vcpu *v)	{ return 0; }
 u64 keel_apic_get_tsc_deadline(struct keel_vcpu *v) { return 0; }
 int keel_apic_msr_read(struct keel_vcpu *v, u32 msr, u64 *val) { return -EINVAL; }
+bool keel_apic_reg_quick(unsigned int reg)		{ return true; }
 int keel_apic_msr_write(struct keel_vcpu *v, u32 msr, u64 val) { return -EINVAL; }
 int keel_clock_set_wall_clock(struct keel_vcpu *v, u64 val) { return 0; }
 int keel_clock_set_steal(struct keel_vcpu *v, u64 val)	{ return 0; }

@@ -154,12 +154,26 @@ static void t_kick(void)
 #define TIMER_VECTOR 0x71
 
 static volatile unsigned int turn, masked_ticks, ticks;
+static volatile u64 masked_at;
 
+static u64 handler_of(unsigned int vector)
+{
+	const u64 *e = idt_entry(vector);
+
+	return (e[0] & 0xffff) | e[0] >> 48 << 16 | e[1] << 32;
+}
+
+/*
+ * QEMU's TCG may deliver an interrupt that was injected once more, as the first thing in its
+ * own handler (Documentation/testing). That is no one's that came while it was masked.
+ */
 static void on_tick(struct regs *r)
 {
 	ticks++;
-	if (!(r->rflags & BIT(9)))
+	if (!(r->rflags & BIT(9)) && r->rip != handler_of(TIMER_VECTOR)) {
+		masked_at = r->rip;
 		masked_ticks++;
+	}
 	apic_write(APIC_EOI, 0);
 }
 
@@ -196,6 +210,7 @@ static void t_kicks(void)
 	take_turns(0);
 	wait_cpu(1);
 	EXPECT_EQ(masked_ticks, 0);
+	EXPECT_EQ(masked_at, 0);
 	EXPECT(ticks > 10);
 }
 
