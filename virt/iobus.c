@@ -132,6 +132,19 @@ static void bus_set_max(struct keel_iobus *bus)
 	}
 }
 
+/* Has one address more devices than are soon asked, or ranges that touch as if it had? */
+static bool bus_crowded(const struct keel_iobus *bus)
+{
+	unsigned int i, run = 0;
+
+	for (i = 1; i < bus->nr; i++) {
+		run = bus->range[i].start <= bus->range[i - 1].max_last ? run + 1 : 0;
+		if (run >= KEEL_CROWD)
+			return true;
+	}
+	return false;
+}
+
 static struct keel_iobus *bus_locked(struct keel_vm *vm, enum keel_bus_id id)
 {
 	return rcu_dereference_protected(vm->bus[id], lockdep_is_held(&vm->slots_lock));
@@ -174,6 +187,8 @@ int keel_bus_register(struct keel_vm *vm, enum keel_bus_id id, gpa_t addr, u64 l
 	new->range[i] = (struct bus_range){ .start = addr, .len = len, .dev = dev };
 	memcpy(new->range + i + 1, old->range + i, (old->nr - i) * sizeof(old->range[0]));
 	bus_set_max(new);
+	if (bus_crowded(new))
+		WRITE_ONCE(vm->crowded, true);
 
 	rcu_assign_pointer(vm->bus[id], new);
 	kvfree_rcu(old, rcu);

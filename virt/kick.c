@@ -68,7 +68,8 @@ void keel_vcpu_kick(struct keel_vcpu *vcpu)
 	if (cmpxchg(&vcpu->mode, KEEL_IN_GUEST, KEEL_EXITING_GUEST) == KEEL_IN_GUEST) {
 		/*
 		 * On this very CPU we are an interrupt that the vCPU left the
-		 * guest for, or took before entry: it will see the new mode.
+		 * guest for, or took before entry, or its own thread between two
+		 * entries: it will see the new mode.
 		 */
 		cpu = READ_ONCE(vcpu->cpu);
 		if (cpu != me && (unsigned int)cpu < nr_cpu_ids && cpu_online(cpu))

@@ -89,7 +89,8 @@ struct keel_backend {
 	/* ---- one entry ---- */
 	/*
 	 * Interrupts off, and not on until .end: what holds for all entries of a turn is made
-	 * ready, and taken back; a machine check goes to the host then.
+	 * ready, and taken back; a machine check goes to the host then. .begin may ask for
+	 * arch.one_entry.
 	 */
 	void (*begin)(struct keel_vcpu *vcpu);
 	void (*end)(struct keel_vcpu *vcpu);

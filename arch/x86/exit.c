@@ -41,6 +41,9 @@ int keel_skip_len(struct keel_vcpu *vcpu, unsigned int len)
 		rip = (u32)rip;
 	keel_reg_write(vcpu, KEEL_RIP, rip);
 	keel_op(set_shadow)(vcpu, 0);
+	/* A fault had set it, so that an instruction breakpoint was not met twice. */
+	if (unlikely(keel_op(get_rflags)(vcpu) & X86_EFLAGS_RF))
+		keel_op(set_rflags)(vcpu, keel_op(get_rflags)(vcpu) & ~X86_EFLAGS_RF);
 	return keel_debug_step_done(vcpu);
 }
 
@@ -268,23 +271,24 @@ static int keel_quick_apic_write(struct keel_vcpu *vcpu, struct keel_exit *exit)
 }
 
 /*
- * What is not here waits until interrupts are on. Those with @insn step over an
- * instruction, whose length must be known.
+ * What is not here waits until interrupts are on. Nothing here changes CR4 or XCR0, by which
+ * extended state is loaded for a turn. @insn: steps over an instruction, whose length must be
+ * known. @reaches: for other vCPUs or devices, of which there must be few.
  */
 static const struct keel_quick_row {
 	keel_exit_fn fn;
-	bool insn;
+	bool insn, reaches;
 } keel_quick_rows[KEEL_NR_EXITS] = {
-	[KEEL_EXIT_PIO]		= { keel_pio_quick, true },
-	[KEEL_EXIT_FAULT]	= { keel_fault_quick },
-	[KEEL_EXIT_MISCONFIG]	= { keel_fault_quick },
-	[KEEL_EXIT_APIC_ACCESS]	= { keel_fault_quick },
-	[KEEL_EXIT_APIC_WRITE]	= { keel_quick_apic_write },
-	[KEEL_EXIT_EOI]		= { keel_exit_eoi },
+	[KEEL_EXIT_PIO]		= { keel_pio_quick, true, true },
+	[KEEL_EXIT_FAULT]	= { keel_fault_quick, false, true },
+	[KEEL_EXIT_MISCONFIG]	= { keel_fault_quick, false, true },
+	[KEEL_EXIT_APIC_ACCESS]	= { keel_fault_quick, false, true },
+	[KEEL_EXIT_APIC_WRITE]	= { keel_quick_apic_write, false, true },
+	[KEEL_EXIT_EOI]		= { keel_exit_eoi, false, true },
 	[KEEL_EXIT_CPUID]	= { keel_cpuid_exit, true },
 	[KEEL_EXIT_MSR_READ]	= { keel_msr_read_exit, true },
-	[KEEL_EXIT_MSR_WRITE]	= { keel_msr_write_quick, true },
-	[KEEL_EXIT_HYPERCALL]	= { keel_hypercall_quick, true },
+	[KEEL_EXIT_MSR_WRITE]	= { keel_msr_write_quick, true, true },
+	[KEEL_EXIT_HYPERCALL]	= { keel_hypercall_quick, true, true },
 	[KEEL_EXIT_PREEMPT_TIMER] = { keel_exit_timer },
 };
 
@@ -293,6 +297,8 @@ static bool keel_may_be_quick(struct keel_vcpu *vcpu, const struct keel_quick_ro
 {
 	/* There what devices do takes locks that sleep. */
 	if (!row->fn || IS_ENABLED(CONFIG_PREEMPT_RT))
+		return false;
+	if (row->reaches && unlikely(READ_ONCE(vcpu->vm->crowded)))
 		return false;
 	if (row->insn && !exit->insn_len)
 		exit->insn_len = keel_plain_length(vcpu, exit);

@@ -106,8 +106,8 @@ enum keel_exit_kind {
 struct keel_exit {
 	enum keel_exit_kind kind;
 	/*
-	 * Length of the instruction that caused it, where the CPU told it; 0 means that
-	 * stepping over it takes a decode.
+	 * Length of the instruction that caused it, where the CPU told it or its bytes are
+	 * known; 0 means that stepping over it takes a decode.
 	 */
 	u8 insn_len;
 	union {
@@ -151,7 +151,7 @@ struct keel_exit {
 
 /*
  * keel_exit_quick() - count @exit, and act on it if that can be done with interrupts off,
- * as they are, without touching the guest's memory. KEEL_LATER: keel_handle_exit() is to
+ * as they are, without a page fault. KEEL_LATER: keel_handle_exit() is to
  * be called; else enum keel_next, or -errno. vCPU thread.
  * keel_handle_exit() - act on @exit, which has been counted. vCPU thread, interrupts and
  * preemption on. KEEL_RESUME, KEEL_TO_USER, or -errno.

@@ -6,7 +6,8 @@
  * context switches save and load it. Outside it lies in memory, where the ioctls
  * work on it in the uncompacted XSAVE layout of userspace.
  *
- * XCR0, XSS and PKRU are the guest's only from just before an entry to just after.
+ * PKRU is the guest's only from just before an entry to just after, XCR0 and XSS for a turn
+ * of entries.
  *
  * Kernels from 6.19 on keep these interfaces for modules named kvm*: nothing of
  * asm/fpu/api.h is used in another file.
@@ -154,19 +155,11 @@ static void load_host_xcr(struct keel_vcpu *vcpu)
 /* A softirq or the scheduler may have taken the registers since KVM_RUN began. */
 void keel_fpu_load_xcr(struct keel_vcpu *vcpu)
 {
-	u32 host;
-
 	fpregs_assert_state_consistent();
 	if (test_thread_flag(TIF_NEED_FPU_LOAD))
 		switch_fpu_return();
 	if (uses_xsave(vcpu))
 		load_xcr(vcpu);
-	if (!uses_pkru(vcpu))
-		return;
-	host = rdpkru();
-	this_cpu_write(keel_host_pkru, host);
-	if (host != vcpu->arch.pkru)
-		wrpkru(vcpu->arch.pkru);
 }
 
 /*
@@ -175,16 +168,32 @@ void keel_fpu_load_xcr(struct keel_vcpu *vcpu)
  */
 void keel_fpu_load_host_xcr(struct keel_vcpu *vcpu)
 {
-	u32 host;
-
-	if (uses_pkru(vcpu)) {
-		host = this_cpu_read(keel_host_pkru);
-		vcpu->arch.pkru = rdpkru();
-		if (host != vcpu->arch.pkru)
-			wrpkru(host);
-	}
 	if (uses_xsave(vcpu))
 		load_host_xcr(vcpu);
+}
+
+void keel_fpu_load_pkru(struct keel_vcpu *vcpu)
+{
+	u32 host;
+
+	if (!uses_pkru(vcpu))
+		return;
+	host = rdpkru();
+	this_cpu_write(keel_host_pkru, host);
+	if (host != vcpu->arch.pkru)
+		wrpkru(vcpu->arch.pkru);
+}
+
+void keel_fpu_load_host_pkru(struct keel_vcpu *vcpu)
+{
+	u32 host;
+
+	if (!uses_pkru(vcpu))
+		return;
+	host = this_cpu_read(keel_host_pkru);
+	vcpu->arch.pkru = rdpkru();
+	if (host != vcpu->arch.pkru)
+		wrpkru(host);
 }
 
 /* ---- vector registers for the emulator ---- */

@@ -9,6 +9,7 @@
 #include "regs.h"
 
 #define NR_ARGS		4
+#define QUICK_IPIS	8	/* of one call, with interrupts off */
 #define NO_FEATURE	KEEL_NR_FEATURES
 #define ICR_SHORTHAND	APIC_DEST_ALLBUT	/* both bits of the field */
 
@@ -144,10 +145,17 @@ int keel_hypercall(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	return keel_skip(vcpu, exit);
 }
 
-/* Yielding schedules. */
+/* Yielding schedules, and each bit of a bitmap of IPIs may mean all vCPUs. */
 int keel_hypercall_quick(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	if (lower_32_bits(keel_reg_read(vcpu, KEEL_RAX)) == KVM_HC_SCHED_YIELD)
+	switch (lower_32_bits(keel_reg_read(vcpu, KEEL_RAX))) {
+	case KVM_HC_SCHED_YIELD:
 		return KEEL_LATER;
+	case KVM_HC_SEND_IPI:
+		if (hweight64(keel_reg_read(vcpu, KEEL_RBX)) +
+		    hweight64(keel_reg_read(vcpu, KEEL_RCX)) > QUICK_IPIS)
+			return KEEL_LATER;
+		break;
+	}
 	return keel_hypercall(vcpu, exit);
 }

@@ -36,7 +36,7 @@ static bool plain_is_it(struct keel_vcpu *vcpu, const struct emul_plain *p,
 	struct keel_gtlb_hit hit;
 
 	return offset_in_page(at) + p->size <= PAGE_SIZE &&
-	       keel_gtlb_find(vcpu, at, access, &hit) && !hit.hva && hit.gpa == exit->fault.gpa;
+	       keel_gtlb_find(vcpu, at, access, &hit) && !hit.memory && hit.gpa == exit->fault.gpa;
 }
 
 /* The instruction at RIP. A driver's loop has the same one again and again. */
@@ -126,9 +126,9 @@ int keel_plain_mmio(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 	if (!p || !plain_is_it(vcpu, p, exit) ||
 	    (p->write && !keel_mmio_write_quick(vcpu, exit->fault.gpa)))
 		return KEEL_LATER;
-	vcpu->stat.insns_emulated++;
 	if (plain_rings(vcpu, p, exit))
 		return keel_skip_len(vcpu, p->len);
+	vcpu->stat.insns_emulated++;
 	return p->write ? plain_write(vcpu, p, exit->fault.gpa) :
 			  plain_read(vcpu, p, exit->fault.gpa);
 }

@@ -139,9 +139,12 @@ void keel_fpu_destroy(struct keel_vcpu *vcpu);
 void keel_fpu_reset(struct keel_vcpu *vcpu, bool init);
 void keel_fpu_enter(struct keel_vcpu *vcpu);	/* KVM_RUN begins: guest state into current */
 void keel_fpu_leave(struct keel_vcpu *vcpu);
-/* interrupts off, before entry: XCR0, XSS, PKRU */
+/* interrupts off, before the first entry of a turn and after the last: XCR0, XSS */
 void keel_fpu_load_xcr(struct keel_vcpu *vcpu);
-void keel_fpu_load_host_xcr(struct keel_vcpu *vcpu);	/* interrupts off, after */
+void keel_fpu_load_host_xcr(struct keel_vcpu *vcpu);
+/* around each entry: by PKRU the host reads user memory, too */
+void keel_fpu_load_pkru(struct keel_vcpu *vcpu);
+void keel_fpu_load_host_pkru(struct keel_vcpu *vcpu);
 /* Emulator's vector registers; guest FPU state is in current's registers (KVM_RUN). */
 void keel_fpu_vec_read(struct keel_vcpu *vcpu, unsigned int nr, void *buf, unsigned int len);
 void keel_fpu_vec_write(struct keel_vcpu *vcpu, unsigned int nr, const void *buf,

@@ -13,6 +13,7 @@
  */
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
+#include <asm/debugreg.h>
 #include <keel/arch.h>
 #include <keel/compat.h>
 #include "backend.h"
@@ -168,7 +169,9 @@ static int keel_pass(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	if (trace_keel_entry_enabled())
 		trace_keel_entry(vcpu->id, keel_rip(vcpu));
 	keel_times_entry(vcpu);
+	keel_fpu_load_pkru(vcpu);
 	keel_op(enter)(vcpu);
+	keel_fpu_load_host_pkru(vcpu);
 	keel_events_entered(vcpu);
 	keel_sync_cr8(vcpu);
 	keel_op(decode)(vcpu, exit);
@@ -180,14 +183,16 @@ static int keel_guest_turn(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	int r;
 
+	/* With breakpoints on, each entry starts with a clean DR6, and the host's come back. */
+	vcpu->arch.one_entry = hw_breakpoint_active();
 	keel_fpu_load_xcr(vcpu);
 	keel_debug_load(vcpu);
+	vcpu->arch.one_entry |= vcpu->arch.dr_loaded;
 	keel_guest_time_enter();
 	keel_op(begin)(vcpu);
 	do {
 		r = keel_pass(vcpu, exit);
-		/* With breakpoints on, each entry starts with a clean DR6. */
-	} while (r == KEEL_RESUME && !vcpu->arch.dr_loaded && !keel_must_not_enter(vcpu));
+	} while (r == KEEL_RESUME && !vcpu->arch.one_entry && !keel_must_not_enter(vcpu));
 	keel_compat_guest_ran();
 	keel_debug_unload(vcpu);
 	keel_fpu_load_host_xcr(vcpu);

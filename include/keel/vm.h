@@ -25,6 +25,12 @@ struct keel_irqfds;
 struct keel_routing;
 
 /*
+ * More vCPUs than this, or devices at one address: to reach for all of them takes long, and
+ * is not done with interrupts off.
+ */
+#define KEEL_CROWD	64
+
+/*
  * Locks, outermost first: vcpu->mutex, lock, slots_lock, irq_lock, srcu (read
  * side), mmu_lock. Documentation/locking has the whole order. No srcu read
  * section may wait for slots_lock: its holder waits for the section's end.
@@ -70,6 +76,7 @@ struct keel_vm {
 	struct keel_routing __rcu *routing;	/* (i) for writing, RCU for reading */
 	struct keel_irqfds *irqfds;	/* (c) */
 
+	bool crowded;			/* (a) set once, by KEEL_CROWD */
 	bool dead;			/* (a) set once; every later ioctl gets -EIO */
 	struct keel_vm_stat stat;	/* (a) */
 	struct dentry *debugfs;		/* (c) */

@@ -227,6 +227,28 @@ static void t_execute_breakpoint(void)
 	EXPECT_EQ(read_dr7(), DR7_FIXED);
 }
 
+/*
+ * A fault that exits sets RF for the instruction that is then done for the guest; the next one
+ * has its breakpoint met. The first time round by the emulator, then as a plain MOV.
+ */
+static void t_breakpoint_behind_mmio(void)
+{
+	extern char behind_mmio[];
+	unsigned int i;
+
+	if (no_breakpoints())
+		return;
+	start();
+	write_dr0((u64)behind_mmio);
+	write_dr7(DR7_FIXED | DR7_ENABLE(0));
+	asm volatile("mov $3, %%ecx; 1: mov (%0), %%eax; behind_mmio: nop; dec %%ecx; jnz 1b"
+		     : : "r" (0xfec00000UL) : "eax", "ecx", "cc", "memory");
+	EXPECT_EQ(hits, 3);
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(hit_rip[i], (u64)behind_mmio);
+	stop();
+}
+
 static void t_data_breakpoint(void)
 {
 	volatile u32 *p = (volatile u32 *)watched;
@@ -365,6 +387,7 @@ const struct test tests[] = {
 	{ "step in ring 3", t_user_step },
 	{ "step and an interrupt", t_step_and_irq },
 	{ "breakpoint on execution", t_execute_breakpoint },
+	{ "breakpoint behind MMIO", t_breakpoint_behind_mmio },
 	{ "breakpoint on data", t_data_breakpoint },
 	{ "breakpoints on what exits", t_break_on_exits },
 	{ "general detect", t_general_detect },

@@ -23,6 +23,7 @@ struct gtlb_entry {
 	u32 pkru;
 	u64 generation;		/* of the memslots that the addresses below are by */
 	gpa_t gpa;		/* of the page */
+	bool memory;
 	unsigned long hva;
 	unsigned int nr;
 	struct {
@@ -117,30 +118,34 @@ bool keel_gtlb_find(struct keel_vcpu *vcpu, gva_t gva, unsigned int access,
 	    !gtlb_proved(e))
 		return false;
 	hit->gpa = e->gpa | offset_in_page(gva);
-	hit->hva = e->hva ? e->hva | offset_in_page(gva) : 0;
+	hit->memory = e->memory;
+	hit->hva = e->hva | offset_in_page(gva);
 	return true;
 }
 
-static unsigned long gtlb_hva(struct keel_vcpu *vcpu, gpa_t gpa)
+/* False: there is no memory. */
+static bool gtlb_hva(struct keel_vcpu *vcpu, gpa_t gpa, unsigned long *hva)
 {
 	struct keel_memslot *slot = keel_vcpu_memslot(vcpu, gpa >> PAGE_SHIFT);
 
-	return slot ? keel_slot_hva(slot, gpa >> PAGE_SHIFT) + offset_in_page(gpa) : 0;
+	*hva = slot ? keel_slot_hva(slot, gpa >> PAGE_SHIFT) + offset_in_page(gpa) : 0;
+	return slot;
 }
 
 void keel_gtlb_note(struct keel_vcpu *vcpu, const struct gwalk *w, u64 generation)
 {
 	struct gtlb_entry *e = gtlb_slot(vcpu, w->gva, w->access);
 	unsigned int level;
+	unsigned long hva;
 
 	if (!(vcpu->arch.efer & EFER_LMA) || (generation & 1))
 		return;
 	e->generation = GTLB_NEVER;
 	e->nr = 0;
 	for (level = w->levels; level >= w->level; level--) {
-		e->step[e->nr].at = (const u64 __user *)gtlb_hva(vcpu, w->step[level].at);
-		if (!e->step[e->nr].at)
+		if (!gtlb_hva(vcpu, w->step[level].at, &hva))
 			return;
+		e->step[e->nr].at = (const u64 __user *)hva;
 		e->step[e->nr++].e = w->step[level].e;
 	}
 	e->page = w->gva >> PAGE_SHIFT;
@@ -148,7 +153,7 @@ void keel_gtlb_note(struct keel_vcpu *vcpu, const struct gwalk *w, u64 generatio
 	e->how = gtlb_how(vcpu, w->cr4, w->access);
 	e->pkru = gtlb_pkru(vcpu, w->cr4);
 	e->gpa = w->gpa & PAGE_MASK;
-	e->hva = gtlb_hva(vcpu, e->gpa);
+	e->memory = gtlb_hva(vcpu, e->gpa, &e->hva);
 	smp_rmb();	/* the slots, before the generation: pairs with memslot.c's */
 	if (READ_ONCE(vcpu->vm->slots.generation) == generation)
 		e->generation = generation;
@@ -181,6 +186,6 @@ bool keel_gtlb_fetch(struct keel_vcpu *vcpu, gva_t rip, u64 *code)
 	BUILD_BUG_ON(EMUL_PLAIN_BYTES != 2 * sizeof(u64));
 	if (offset_in_page(rip) > PAGE_SIZE - EMUL_PLAIN_BYTES)
 		return false;
-	return keel_gtlb_find(vcpu, rip, access, &hit) && hit.hva &&
+	return keel_gtlb_find(vcpu, rip, access, &hit) && hit.memory &&
 	       gtlb_read_code(hit.hva, code);
 }

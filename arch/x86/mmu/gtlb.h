@@ -17,7 +17,8 @@
 
 struct keel_gtlb_hit {
 	gpa_t gpa;
-	unsigned long hva;	/* of the same byte; 0: no memory */
+	bool memory;		/* there is some, */
+	unsigned long hva;	/* of the same byte there */
 };
 
 /*

@@ -169,10 +169,15 @@ static void vmx_decode_log_full(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	vmx_reblock_nmi(vcpu, exit->hw.info1);
 }
 
-/* APIC write: the offset. EOI: the vector. */
-static void vmx_decode_apic(struct keel_vcpu *vcpu, struct keel_exit *exit)
+/* The register's offset, of whichever byte was written. */
+static void vmx_decode_apic_write(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	exit->value = exit->hw.info1 & GENMASK(11, 0);
+	exit->value = exit->hw.info1 & GENMASK(11, 4);
+}
+
+static void vmx_decode_eoi(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	exit->value = exit->hw.info1 & GENMASK(7, 0);
 }
 
 static void vmx_decode_task(struct keel_vcpu *vcpu, struct keel_exit *exit)
@@ -254,8 +259,8 @@ static const struct vmx_exit_row vmx_exit_rows[] = {
 	ROW_FN(PML_FULL, LOG_FULL, log_full),
 	ROW(PREEMPTION_TIMER, PREEMPT_TIMER),
 	ROW_FN(APIC_ACCESS, APIC_ACCESS, apic_access),
-	ROW_FN(EOI_INDUCED, EOI, apic),
-	ROW_FN(APIC_WRITE, APIC_WRITE, apic),
+	ROW_FN(EOI_INDUCED, EOI, eoi),
+	ROW_FN(APIC_WRITE, APIC_WRITE, apic_write),
 	ROW(GDTR_IDTR, DESC_ACCESS),
 	ROW(LDTR_TR, DESC_ACCESS),
 	ROW_FN(EPT_VIOLATION, FAULT, fault),

@@ -276,6 +276,9 @@ void vmx_begin(struct keel_vcpu *vcpu)
 	vmx_refresh_host(vmx);
 	vmx->host_pebs = vmx_stop_pebs();
 	vmx->host_debugctl = get_debugctlmsr();	/* now: perf changes it by IPI */
+	/* Who records the host shall miss no more of it than an entry. */
+	if (vmx->host_pebs || vmx->host_debugctl)
+		vcpu->arch.one_entry = true;
 }
 
 /* A machine check hit while the guest ran: the host's handler, as if from user mode. */

@@ -140,6 +140,7 @@ struct keel_vcpu_arch {
 	u64 guest_debug_dr7;
 	u32 guest_debug;		/* KVM_GUESTDBG_* */
 	bool dr_loaded;			/* guest's DR0-3 are in the CPU */
+	bool one_entry;			/* run.c: this turn has no second one */
 
 	/* event.c */
 	struct keel_exception exception;
