@@ -247,9 +247,9 @@ static struct file *vcpu_publish(struct keel_vcpu *vcpu)
 	}
 	xa_store(&vm->vcpus, vcpu->idx, vcpu, GFP_KERNEL_ACCOUNT);
 	set_bit(vcpu->id, vm->vcpu_ids);
-	/* The entry and the vCPU, before the number: pairs with keel_vcpu_by_index(). */
 	if (vcpu->idx >= KEEL_CROWD)
 		WRITE_ONCE(vm->crowded, true);
+	/* The entry and the vCPU, before the number: pairs with keel_vcpu_by_index(). */
 	smp_store_release(&vm->nr_vcpus, vcpu->idx + 1);
 	arch_vcpu_created(vcpu);
 	return file;
