@@ -114,6 +114,8 @@ struct keel_backend {
 	void (*set_nmi_mask)(struct keel_vcpu *vcpu, bool masked);
 	u32 (*get_shadow)(struct keel_vcpu *vcpu);	/* KVM_X86_SHADOW_INT_* */
 	void (*set_shadow)(struct keel_vcpu *vcpu, u32 shadow);
+	/* An instruction was done without the CPU: its shadow ends. RFLAGS. */
+	u64 (*retire)(struct keel_vcpu *vcpu);
 	/*
 	 * TPR and the highest vector it holds back
 	 * (-1 none): CR8 write exits when it would pass.
@@ -183,7 +185,7 @@ extern const struct keel_backend *keel_backend;
 	X(vcpu_load) X(vcpu_put) X(begin) X(end) X(enter) X(decode)		\
 	X(inject) X(cancel_inject) X(irq_blocked) X(nmi_blocked)		\
 	X(request_irq_window) X(request_nmi_window) X(get_nmi_mask)		\
-	X(set_nmi_mask) X(get_shadow) X(set_shadow) X(update_cr8)		\
+	X(set_nmi_mask) X(get_shadow) X(set_shadow) X(retire) X(update_cr8)	\
 	X(set_apic_status) X(set_eoi_exits)					\
 	X(cache_reg) X(get_rflags) X(set_rflags) X(get_segment) X(set_segment)	\
 	X(get_cpl) X(get_cs_l) X(get_dtable) X(set_dtable) X(set_cr0)		\

@@ -223,21 +223,37 @@ static bool cpuid_faults(struct keel_vcpu *vcpu)
 	       keel_op(get_cpl)(vcpu) > 0;
 }
 
+/* A leaf that the table does not have. */
+static noinline int cpuid_unlisted(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	struct cpuid_out o;
+
+	cpuid_read(vcpu->arch.cpuid, keel_reg_read(vcpu, KEEL_RAX),
+		   keel_reg_read(vcpu, KEEL_RCX), &o);
+	keel_reg_write(vcpu, KEEL_RAX, o.reg[CPUID_REG_EAX]);
+	keel_reg_write(vcpu, KEEL_RBX, o.reg[CPUID_REG_EBX]);
+	keel_reg_write(vcpu, KEEL_RCX, o.reg[CPUID_REG_ECX]);
+	keel_reg_write(vcpu, KEEL_RDX, o.reg[CPUID_REG_EDX]);
+	return keel_skip(vcpu, exit);
+}
+
 int keel_cpuid_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	u32 eax = keel_reg_read(vcpu, KEEL_RAX);
 	u32 ecx = keel_reg_read(vcpu, KEEL_RCX);
-	struct cpuid_out o;
+	const struct kvm_cpuid_entry2 *e;
 
 	if (cpuid_faults(vcpu)) {
 		keel_inject_gp(vcpu, 0);
 		return KEEL_RESUME;
 	}
-	cpuid_read(vcpu->arch.cpuid, eax, ecx, &o);
-	keel_reg_write(vcpu, KEEL_RAX, o.reg[CPUID_REG_EAX]);
-	keel_reg_write(vcpu, KEEL_RBX, o.reg[CPUID_REG_EBX]);
-	keel_reg_write(vcpu, KEEL_RCX, o.reg[CPUID_REG_ECX]);
-	keel_reg_write(vcpu, KEEL_RDX, o.reg[CPUID_REG_EDX]);
+	e = cpuid_find(vcpu->arch.cpuid, eax, ecx);
+	if (unlikely(!e))
+		return cpuid_unlisted(vcpu, exit);
+	keel_reg_write(vcpu, KEEL_RAX, e->eax);
+	keel_reg_write(vcpu, KEEL_RBX, e->ebx);
+	keel_reg_write(vcpu, KEEL_RCX, e->ecx);
+	keel_reg_write(vcpu, KEEL_RDX, e->edx);
 	return keel_skip(vcpu, exit);
 }
 

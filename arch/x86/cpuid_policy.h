@@ -57,8 +57,9 @@ struct keel_cpuid {
 	unsigned int nent;
 	bool amd;		/* vendor string of the table */
 	struct kvm_cpuid_entry2 *e;	/* in the order userspace gave */
-	u16 order[CPUID_MAX_ENTRIES];	/* indices into e, by hash of the leaf: those of one */
-	u16 first[CPUID_HASHES + 1];	/* begin here, and end where the next one's begin */
+	/* Chains of leaves with the same hash: one more than the index into e, or 0. */
+	u16 first[CPUID_HASHES];
+	u16 next[CPUID_MAX_ENTRIES];
 };
 
 /* State that some bits of CPUID mirror. */

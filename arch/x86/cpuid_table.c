@@ -30,15 +30,15 @@ static unsigned int hash_of(u32 leaf)
 void cpuid_index(struct keel_cpuid *t)
 {
 	const struct kvm_cpuid_entry2 *e;
-	unsigned int h, i, n = 0;
+	unsigned int i = t->nent;
+	u16 *first;
 
-	for (h = 0; h < CPUID_HASHES; h++) {
-		t->first[h] = n;
-		for (i = 0; i < t->nent; i++)
-			if (hash_of(t->e[i].function) == h)
-				t->order[n++] = i;
+	memset(t->first, 0, sizeof(t->first));
+	while (i-- > 0) {
+		first = &t->first[hash_of(t->e[i].function)];
+		t->next[i] = *first;
+		*first = i + 1;
 	}
-	t->first[h] = n;
 	e = cpuid_find(t, 0, 0);
 	t->amd = e && (vendor_is(e, "AuthenticAMD") || vendor_is(e, "HygonGenuine") ||
 		       vendor_is(e, "AMDisbetter!"));
@@ -46,12 +46,11 @@ void cpuid_index(struct keel_cpuid *t)
 
 struct kvm_cpuid_entry2 *cpuid_find(const struct keel_cpuid *t, u32 leaf, u32 subleaf)
 {
-	unsigned int h = hash_of(leaf), i;
+	struct kvm_cpuid_entry2 *e;
+	unsigned int i;
 
-	for (i = t->first[h]; i < t->first[h + 1]; i++) {
-		/* May be speculated beyond the table. */
-		struct kvm_cpuid_entry2 *e = &t->e[t->order[array_index_nospec(i, t->nent)]];
-
+	for (i = t->first[hash_of(leaf)]; i; i = t->next[i - 1]) {
+		e = &t->e[i - 1];
 		if (e->function == leaf &&
 		    (!(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || e->index == subleaf))
 			return e;

@@ -207,11 +207,9 @@ static void keel_event_gone(struct keel_vcpu *vcpu)
 	vcpu->arch.given = KEEL_GIVEN_NONE;
 }
 
-/* The entry happened: what was given is the CPU's, and decode hands back what was not delivered. */
-void keel_events_entered(struct keel_vcpu *vcpu)
+void keel_events_given(struct keel_vcpu *vcpu)
 {
 	keel_event_gone(vcpu);
-	vcpu->arch.in_delivery = false;
 	if (unlikely(vcpu->arch.exit_soon))
 		keel_vcpu_request(vcpu, KEEL_REQ_EVENT);
 }

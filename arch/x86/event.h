@@ -25,7 +25,19 @@ void keel_nmi_queue(struct keel_vcpu *vcpu);
  */
 int keel_events_inject(struct keel_vcpu *vcpu);
 void keel_events_cancel(struct keel_vcpu *vcpu);	/* the entry was given up */
-void keel_events_entered(struct keel_vcpu *vcpu);	/* it happened; call before .decode */
+void keel_events_given(struct keel_vcpu *vcpu);
+
+/*
+ * The entry happened, call before .decode: what was given is the CPU's, and decode hands back
+ * what was not delivered.
+ */
+static inline void keel_events_entered(struct keel_vcpu *vcpu)
+{
+	vcpu->arch.in_delivery = false;
+	if (vcpu->arch.given != KEEL_GIVEN_NONE || vcpu->arch.exit_soon)
+		keel_events_given(vcpu);
+}
+
 void keel_nmi_take(struct keel_vcpu *vcpu);		/* KEEL_REQ_NMI: queued become pending */
 void keel_deliver_exception_payload(struct keel_vcpu *vcpu);	/* CR2, DR6 of a pending one */
 

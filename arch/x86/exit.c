@@ -35,30 +35,33 @@ int keel_internal_error(struct keel_vcpu *vcpu, u32 suberror, unsigned int n, co
 
 int keel_skip_len(struct keel_vcpu *vcpu, unsigned int len)
 {
-	u64 rip = keel_rip(vcpu) + len;
+	u64 rip = keel_rip(vcpu) + len, rflags;
 
 	if (upper_32_bits(rip) && !keel_is_64bit(vcpu))
 		rip = (u32)rip;
 	keel_reg_write(vcpu, KEEL_RIP, rip);
-	keel_op(set_shadow)(vcpu, 0);
-	/* A fault had set it, so that an instruction breakpoint was not met twice. */
-	if (unlikely(keel_op(get_rflags)(vcpu) & X86_EFLAGS_RF))
-		keel_op(set_rflags)(vcpu, keel_op(get_rflags)(vcpu) & ~X86_EFLAGS_RF);
+	rflags = keel_op(retire)(vcpu);
+	if (likely(!(rflags & (X86_EFLAGS_RF | X86_EFLAGS_TF))))
+		return KEEL_RESUME;
+	/* A fault had set RF, so that an instruction breakpoint was not met twice. */
+	keel_op(set_rflags)(vcpu, rflags & ~X86_EFLAGS_RF);
 	return keel_debug_step_done(vcpu);
+}
+
+static noinline int keel_skip_unknown(struct keel_vcpu *vcpu)
+{
+	struct emul_decoded d;
+	unsigned int len;
+	int r = keel_decode(vcpu, &d, &len);
+
+	return r != KEEL_RESUME || !len ? r : keel_skip_len(vcpu, len);
 }
 
 int keel_skip(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 {
-	struct emul_decoded d;
-	unsigned int len = exit->insn_len;
-	int r;
-
-	if (!len) {
-		r = keel_decode(vcpu, &d, &len);
-		if (r != KEEL_RESUME || !len)
-			return r;
-	}
-	return keel_skip_len(vcpu, len);
+	if (unlikely(!exit->insn_len))
+		return keel_skip_unknown(vcpu);
+	return keel_skip_len(vcpu, exit->insn_len);
 }
 
 /* ---- handlers ---- */
@@ -200,11 +203,6 @@ static int keel_exit_task_switch(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	return keel_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION, ARRAY_SIZE(data), data);
 }
 
-static unsigned int keel_exit_kind(const struct keel_exit *exit)
-{
-	return exit->kind < KEEL_NR_EXITS ? exit->kind : KEEL_EXIT_UNKNOWN;
-}
-
 typedef int (*keel_exit_fn)(struct keel_vcpu *vcpu, struct keel_exit *exit);
 
 static const keel_exit_fn keel_exit_rows[KEEL_NR_EXITS] = {
@@ -259,7 +257,7 @@ const char *arch_exit_name(unsigned int kind)
 
 int keel_handle_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	return keel_exit_rows[array_index_nospec(keel_exit_kind(exit), KEEL_NR_EXITS)](vcpu, exit);
+	return keel_exit_rows[exit->kind](vcpu, exit);
 }
 
 /* ---- with interrupts off ---- */
@@ -292,29 +290,41 @@ static const struct keel_quick_row {
 	[KEEL_EXIT_PREEMPT_TIMER] = { keel_exit_timer },
 };
 
-static bool keel_may_be_quick(struct keel_vcpu *vcpu, const struct keel_quick_row *row,
-			      struct keel_exit *exit)
+static noinline int keel_quick_unknown(struct keel_vcpu *vcpu, struct keel_exit *exit,
+				       keel_exit_fn fn)
 {
+	exit->insn_len = keel_plain_length(vcpu, exit);
+	return exit->insn_len ? fn(vcpu, exit) : KEEL_LATER;
+}
+
+static __always_inline int keel_quick(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	const struct keel_quick_row *row = &keel_quick_rows[exit->kind];
+
+	OPTIMIZER_HIDE_VAR(row);	/* GCC would work it out for each member */
 	/* There what devices do takes locks that sleep. */
 	if (!row->fn || IS_ENABLED(CONFIG_PREEMPT_RT))
-		return false;
+		return KEEL_LATER;
 	if (row->reaches && unlikely(READ_ONCE(vcpu->vm->crowded)))
-		return false;
-	if (row->insn && !exit->insn_len)
-		exit->insn_len = keel_plain_length(vcpu, exit);
-	return !row->insn || exit->insn_len;
+		return KEEL_LATER;
+	if (row->insn && unlikely(!exit->insn_len))
+		return keel_quick_unknown(vcpu, exit, row->fn);
+	return row->fn(vcpu, exit);
+}
+
+static noinline int keel_quick_watched(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	keel_times_exit(vcpu, exit->kind);
+	if (trace_keel_exit_enabled())
+		trace_keel_exit(vcpu->id, keel_rip(vcpu), exit);
+	return keel_quick(vcpu, exit);
 }
 
 int keel_exit_quick(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	unsigned int kind = keel_exit_kind(exit);
-	const struct keel_quick_row *row;
-
 	BUILD_BUG_ON(KEEL_NR_EXITS > KEEL_NR_EXIT_STATS);
-	vcpu->stat.exits[kind]++;
-	keel_times_exit(vcpu, kind);
-	if (trace_keel_exit_enabled())
-		trace_keel_exit(vcpu->id, keel_rip(vcpu), exit);
-	row = &keel_quick_rows[array_index_nospec(kind, KEEL_NR_EXITS)];
-	return keel_may_be_quick(vcpu, row, exit) ? row->fn(vcpu, exit) : KEEL_LATER;
+	vcpu->stat.exits[exit->kind]++;
+	if (keel_times_watched() || trace_keel_exit_enabled())
+		return keel_quick_watched(vcpu, exit);
+	return keel_quick(vcpu, exit);
 }

@@ -132,8 +132,7 @@ static bool uses_xsave(struct keel_vcpu *vcpu)
 
 static bool uses_pkru(struct keel_vcpu *vcpu)
 {
-	return boot_cpu_has(X86_FEATURE_OSPKE) &&
-	       ((keel_cr4(vcpu) & X86_CR4_PKE) || (vcpu->arch.xcr0 & XFEATURE_MASK_PKRU));
+	return (keel_cr4(vcpu) & X86_CR4_PKE) || (vcpu->arch.xcr0 & XFEATURE_MASK_PKRU);
 }
 
 static void load_xcr(struct keel_vcpu *vcpu)
@@ -172,28 +171,20 @@ void keel_fpu_load_host_xcr(struct keel_vcpu *vcpu)
 		load_host_xcr(vcpu);
 }
 
-void keel_fpu_load_pkru(struct keel_vcpu *vcpu)
+void keel_fpu_swap_pkru(struct keel_vcpu *vcpu, bool guest)
 {
-	u32 host;
+	u32 old, new;
 
 	if (!uses_pkru(vcpu))
 		return;
-	host = rdpkru();
-	this_cpu_write(keel_host_pkru, host);
-	if (host != vcpu->arch.pkru)
-		wrpkru(vcpu->arch.pkru);
-}
-
-void keel_fpu_load_host_pkru(struct keel_vcpu *vcpu)
-{
-	u32 host;
-
-	if (!uses_pkru(vcpu))
-		return;
-	host = this_cpu_read(keel_host_pkru);
-	vcpu->arch.pkru = rdpkru();
-	if (host != vcpu->arch.pkru)
-		wrpkru(host);
+	old = rdpkru();
+	if (guest)
+		this_cpu_write(keel_host_pkru, old);
+	else
+		vcpu->arch.pkru = old;
+	new = guest ? vcpu->arch.pkru : this_cpu_read(keel_host_pkru);
+	if (old != new)
+		wrpkru(new);
 }
 
 /* ---- vector registers for the emulator ---- */

@@ -23,10 +23,24 @@ static u32 listed[MAX_LISTED];		/* KVM_GET_MSR_INDEX_LIST; constant after load *
 static unsigned int nr_listed;
 static u32 listed_features[MAX_LISTED];
 static unsigned int nr_listed_features;
+static u16 foreign;			/* the flag of rules for another vendor's hosts */
 
 /* ---- look-up and the rules of access ---- */
 
-static const struct msr_rule *find_rule(u32 msr)
+/* Which rule the last number of the same hash had; any rule is as good as none. */
+static u8 rule_hints[256];
+
+static unsigned int hint_of(u32 msr)
+{
+	return (msr ^ msr >> 24) % ARRAY_SIZE(rule_hints);
+}
+
+static bool rule_holds(const struct msr_rule *r, u32 msr)
+{
+	return msr - r->first <= r->last - r->first;
+}
+
+static const struct msr_rule *search_rule(u32 msr)
 {
 	unsigned int lo = 0, hi = msr_nr_rules;
 
@@ -34,14 +48,24 @@ static const struct msr_rule *find_rule(u32 msr)
 		unsigned int mid = array_index_nospec((lo + hi) / 2, msr_nr_rules);
 		const struct msr_rule *r = &msr_rules[mid];
 
-		if (msr < r->first)
+		if (msr < r->first) {
 			hi = mid;
-		else if (msr > r->last)
+		} else if (msr > r->last) {
 			lo = mid + 1;
-		else
+		} else {
+			WRITE_ONCE(rule_hints[hint_of(msr)], mid);
 			return r;
+		}
 	}
 	return NULL;
+}
+
+static __always_inline const struct msr_rule *find_rule(u32 msr)
+{
+	const struct msr_rule *r = &msr_rules[READ_ONCE(rule_hints[hint_of(msr)])];
+
+	OPTIMIZER_HIDE_VAR(r);		/* GCC would work it out for each member */
+	return likely(rule_holds(r, msr)) ? r : search_rule(msr);
 }
 
 static bool host_has(const struct msr_rule *r)
@@ -54,11 +78,11 @@ static bool host_has(const struct msr_rule *r)
 }
 
 /* The rule by which @rq may go on, or NULL. */
-static const struct msr_rule *find_for(struct keel_vcpu *vcpu, const struct msr_req *rq)
+static __always_inline const struct msr_rule *find_for(struct keel_vcpu *vcpu, const struct msr_req *rq)
 {
 	const struct msr_rule *r = find_rule(rq->msr);
 
-	if (!r || (r->flags & (keel_host_is_amd() ? MSR_IF_INTEL : MSR_IF_AMD)))
+	if (!r || (r->flags & foreign))
 		return NULL;
 	if (rq->host)
 		return r;
@@ -72,7 +96,7 @@ static u64 *rule_field(struct keel_vcpu *vcpu, const struct msr_rule *r)
 	return (void *)&vcpu->arch + r->field;
 }
 
-static int rule_get(struct keel_vcpu *vcpu, const struct msr_rule *r, struct msr_req *rq)
+static __always_inline int rule_get(struct keel_vcpu *vcpu, const struct msr_rule *r, struct msr_req *rq)
 {
 	int ret = 0;
 
@@ -100,7 +124,7 @@ static int store(struct keel_vcpu *vcpu, const struct msr_rule *r, struct msr_re
 	return 0;
 }
 
-static int rule_set(struct keel_vcpu *vcpu, const struct msr_rule *r, struct msr_req *rq)
+static __always_inline int rule_set(struct keel_vcpu *vcpu, const struct msr_rule *r, struct msr_req *rq)
 {
 	int ret;
 
@@ -115,75 +139,92 @@ static int rule_set(struct keel_vcpu *vcpu, const struct msr_rule *r, struct msr
 	return ret == -ENOENT ? 0 : ret;
 }
 
-static void tell_unknown(struct keel_vcpu *vcpu, const struct msr_req *rq, const char *what)
+static noinline void tell_unknown(struct keel_vcpu *vcpu, const struct msr_req *rq, const char *what)
 {
 	if (!rq->host)
 		pr_debug_ratelimited("vCPU %u: %s of MSR %#x refused\n", vcpu->id, what, rq->msr);
 }
 
+static __always_inline int msr_get(struct keel_vcpu *vcpu, struct msr_req *rq)
+{
+	const struct msr_rule *r = find_for(vcpu, rq);
+
+	if (likely(r && !rule_get(vcpu, r, rq)))
+		return 0;
+	tell_unknown(vcpu, rq, "read");
+	return -EINVAL;
+}
+
+static __always_inline int msr_set(struct keel_vcpu *vcpu, const struct msr_rule *r,
+				   struct msr_req *rq)
+{
+	if (likely(r && !rule_set(vcpu, r, rq)))
+		return 0;
+	tell_unknown(vcpu, rq, "write");
+	return -EINVAL;
+}
+
 int keel_msr_get(struct keel_vcpu *vcpu, u32 msr, u64 *val, bool host)
 {
 	struct msr_req rq = { .msr = msr, .host = host };
-	const struct msr_rule *r = find_for(vcpu, &rq);
+	int r = msr_get(vcpu, &rq);
 
-	if (!r || rule_get(vcpu, r, &rq)) {
-		tell_unknown(vcpu, &rq, "read");
-		return -EINVAL;
-	}
-	*val = rq.val;
-	return 0;
+	if (!r)
+		*val = rq.val;
+	return r;
 }
 
 int keel_msr_set(struct keel_vcpu *vcpu, u32 msr, u64 val, bool host)
 {
 	struct msr_req rq = { .msr = msr, .host = host, .val = val };
-	const struct msr_rule *r = find_for(vcpu, &rq);
 
-	if (!r || rule_set(vcpu, r, &rq)) {
-		tell_unknown(vcpu, &rq, "write");
-		return -EINVAL;
-	}
-	return 0;
+	return msr_set(vcpu, find_for(vcpu, &rq), &rq);
 }
 
 /* ---- exits ---- */
 
 int keel_msr_read_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	u64 val;
+	struct msr_req rq = { .msr = keel_reg_read(vcpu, KEEL_RCX) };
 
-	if (keel_msr_get(vcpu, keel_reg_read(vcpu, KEEL_RCX), &val, false)) {
+	if (msr_get(vcpu, &rq)) {
 		keel_inject_gp(vcpu, 0);
 		return KEEL_RESUME;
 	}
-	keel_set_edx_eax(vcpu, val);
-	return keel_skip(vcpu, exit);
-}
-
-int keel_msr_write_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
-{
-	if (keel_msr_set(vcpu, keel_reg_read(vcpu, KEEL_RCX), keel_edx_eax(vcpu), false)) {
-		keel_inject_gp(vcpu, 0);
-		return KEEL_RESUME;
-	}
+	keel_set_edx_eax(vcpu, rq.val);
 	return keel_skip(vcpu, exit);
 }
 
 /* Writing one may take a lock that sleeps. */
-static bool write_is_quick(u32 msr)
+static bool write_is_quick(const struct msr_rule *r, u32 msr)
 {
-	const struct msr_rule *r = find_rule(msr);
-
 	if (!r || !r->set || (r->flags & MSR_QUICK))
 		return true;
 	return msr - APIC_BASE_MSR <= 0xff && keel_apic_reg_quick((msr - APIC_BASE_MSR) << 4);
 }
 
+static __always_inline int write_exit(struct keel_vcpu *vcpu, struct keel_exit *exit, bool quick)
+{
+	struct msr_req rq = { .msr = keel_reg_read(vcpu, KEEL_RCX), .val = keel_edx_eax(vcpu) };
+	const struct msr_rule *r = find_for(vcpu, &rq);
+
+	if (quick && !write_is_quick(r, rq.msr))
+		return KEEL_LATER;
+	if (msr_set(vcpu, r, &rq)) {
+		keel_inject_gp(vcpu, 0);
+		return KEEL_RESUME;
+	}
+	return keel_skip(vcpu, exit);
+}
+
+int keel_msr_write_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
+{
+	return write_exit(vcpu, exit, false);
+}
+
 int keel_msr_write_quick(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	if (!write_is_quick(keel_reg_read(vcpu, KEEL_RCX)))
-		return KEEL_LATER;
-	return keel_msr_write_exit(vcpu, exit);
+	return write_exit(vcpu, exit, true);
 }
 
 /* ---- life ---- */
@@ -224,10 +265,11 @@ int keel_msr_setup(void)
 	unsigned int i;
 
 	BUILD_BUG_ON(offsetof(struct keel_vcpu_arch, regs) != 0);	/* field 0 is none */
-	if (!table_sorted()) {
+	if (!table_sorted() || msr_nr_rules > U8_MAX + 1) {
 		pr_err("the table of MSRs is out of order\n");
 		return -EINVAL;
 	}
+	foreign = keel_host_is_amd() ? MSR_IF_INTEL : MSR_IF_AMD;
 	for (i = 0; i < msr_nr_features; i++) {
 		if (msr_features[i].offered())
 			listed_features[nr_listed_features++] = msr_features[i].msr;

@@ -378,7 +378,7 @@ const struct msr_rule msr_rules[] = {
 	{ ONE(MSR_IA32_FEAT_CTL), .value = FEAT_CTL_LOCKED, BITS(FEAT_CTL_LOCKED),
 	  .flags = MSR_IF_INTEL | MSR_HOST_SETS },
 	{ ONE_IF(MSR_IA32_TSC_ADJUST, TSC_ADJUST), FIELD(tsc_adjust), .set = set_tsc_adjust,
-	  .flags = MSR_LISTED },
+	  .flags = MSR_LISTED | MSR_QUICK },
 	{ ONE(MSR_IA32_SPEC_CTRL), ACCESS(spec_ctrl),
 	  .flags = MSR_LISTED | MSR_HARDWARE | MSR_QUICK },
 	{ ONE_IF(MSR_IA32_PRED_CMD, PRED_CMD), .set = set_pred_cmd,

@@ -5,20 +5,26 @@
 #ifndef KEEL_X86_REGS_H
 #define KEEL_X86_REGS_H
 
+#include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 #include "backend.h"
 
+/* Saved at each exit and loaded at each entry: neither read nor written back by need. */
+#define KEEL_REGS_CARRIED	(GENMASK(KEEL_RIP - 1, 0) & ~BIT(KEEL_RSP))
+
 /* vCPU thread, loaded. */
-static inline u64 keel_reg_read(struct keel_vcpu *vcpu, unsigned int reg)
+static __always_inline u64 keel_reg_read(struct keel_vcpu *vcpu, unsigned int reg)
 {
-	if (!test_bit(reg, &vcpu->arch.avail))
+	if (!(KEEL_REGS_CARRIED & BIT(reg)) && !test_bit(reg, &vcpu->arch.avail))
 		keel_op(cache_reg)(vcpu, reg);
 	return vcpu->arch.regs[reg];
 }
 
-static inline void keel_reg_write(struct keel_vcpu *vcpu, unsigned int reg, u64 val)
+static __always_inline void keel_reg_write(struct keel_vcpu *vcpu, unsigned int reg, u64 val)
 {
 	vcpu->arch.regs[reg] = val;
+	if (KEEL_REGS_CARRIED & BIT(reg))
+		return;
 	__set_bit(reg, &vcpu->arch.avail);
 	__set_bit(reg, &vcpu->arch.dirty);
 }
@@ -142,9 +148,20 @@ void keel_fpu_leave(struct keel_vcpu *vcpu);
 /* interrupts off, before the first entry of a turn and after the last: XCR0, XSS */
 void keel_fpu_load_xcr(struct keel_vcpu *vcpu);
 void keel_fpu_load_host_xcr(struct keel_vcpu *vcpu);
-/* around each entry: by PKRU the host reads user memory, too */
-void keel_fpu_load_pkru(struct keel_vcpu *vcpu);
-void keel_fpu_load_host_pkru(struct keel_vcpu *vcpu);
+/* Around each entry: by PKRU the host reads user memory, too. */
+void keel_fpu_swap_pkru(struct keel_vcpu *vcpu, bool guest);
+
+static __always_inline void keel_fpu_load_pkru(struct keel_vcpu *vcpu)
+{
+	if (cpu_feature_enabled(X86_FEATURE_OSPKE))
+		keel_fpu_swap_pkru(vcpu, true);
+}
+
+static __always_inline void keel_fpu_load_host_pkru(struct keel_vcpu *vcpu)
+{
+	if (cpu_feature_enabled(X86_FEATURE_OSPKE))
+		keel_fpu_swap_pkru(vcpu, false);
+}
 /* Emulator's vector registers; guest FPU state is in current's registers (KVM_RUN). */
 void keel_fpu_vec_read(struct keel_vcpu *vcpu, unsigned int nr, void *buf, unsigned int len);
 void keel_fpu_vec_write(struct keel_vcpu *vcpu, unsigned int nr, const void *buf,

@@ -162,7 +162,7 @@ void keel_tsc_adjust_write(struct keel_vcpu *vcpu, u64 val, bool host)
 	s64 by = val - vcpu->arch.tsc_adjust;
 
 	vcpu->arch.tsc_adjust = val;
-	if (host)
+	if (host || !by)
 		return;
 	vcpu->arch.last_guest_tsc += by;
 	tsc_move(vcpu, by);

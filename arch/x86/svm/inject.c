@@ -287,6 +287,12 @@ void svm_set_shadow(struct keel_vcpu *vcpu, u32 shadow)
 		c->int_state &= ~SVM_INTERRUPT_SHADOW_MASK;
 }
 
+u64 svm_retire(struct keel_vcpu *vcpu)
+{
+	svm_set_shadow(vcpu, 0);
+	return svm_get_rflags(vcpu);
+}
+
 /*
  * While a window is open CR8 is intercepted, too: TCG of QEMU 7.2 ends itself when the
  * guest writes CR8 with a virtual interrupt pending.

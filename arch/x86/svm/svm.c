@@ -35,6 +35,7 @@ const struct keel_backend svm_backend = {
 	.set_nmi_mask = svm_set_nmi_mask,
 	.get_shadow = svm_get_shadow,
 	.set_shadow = svm_set_shadow,
+	.retire = svm_retire,
 	.update_cr8 = svm_update_cr8,
 	.cache_reg = svm_cache_reg,
 	.get_rflags = svm_get_rflags,

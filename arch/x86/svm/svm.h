@@ -147,6 +147,7 @@ bool svm_get_nmi_mask(struct keel_vcpu *vcpu);
 void svm_set_nmi_mask(struct keel_vcpu *vcpu, bool masked);
 u32 svm_get_shadow(struct keel_vcpu *vcpu);
 void svm_set_shadow(struct keel_vcpu *vcpu, u32 shadow);
+u64 svm_retire(struct keel_vcpu *vcpu);
 void svm_update_cr8(struct keel_vcpu *vcpu, u8 tpr, int irr);
 /* IRET and the single step behind it; true if this #DB was only ours. */
 void svm_iret_intercepted(struct keel_vcpu *vcpu);

@@ -283,38 +283,53 @@ static const struct vmx_exit_row *vmx_exit_row(u16 reason)
 
 	if (reason >= ARRAY_SIZE(vmx_exit_rows))
 		return &unknown;
-	return &vmx_exit_rows[array_index_nospec(reason, ARRAY_SIZE(vmx_exit_rows))];
+	reason = array_index_nospec(reason, ARRAY_SIZE(vmx_exit_rows));
+	return &vmx_exit_rows[reason];
 }
 
-static bool vmx_entry_failed(const struct vmx_vcpu *vmx, struct keel_exit *exit)
+static noinline void vmx_decode_failed(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	if (vmx->args.failed) {
+	bool failed = to_vmx(vcpu)->args.failed;
+
+	exit->kind = KEEL_EXIT_ENTRY_FAILED;
+	if (failed)
 		exit->hw.reason = vmcs_read(VM_INSTRUCTION_ERROR);
-		exit->hw.info1 = 0;
-		return true;
-	}
-	exit->hw.reason = vmx->exit_reason;
-	exit->hw.info1 = vmcs_read(EXIT_QUALIFICATION);
-	return vmx->exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY;
+	exit->hw.info1 = failed ? 0 : vmcs_read(EXIT_QUALIFICATION);
+	vmx_cancel_inject(vcpu);
+}
+
+static noinline void vmx_decode_more(struct keel_vcpu *vcpu, struct keel_exit *exit,
+				     const struct vmx_exit_row *row, u32 vectoring)
+{
+	if (!row->insn || row->decode)
+		exit->hw.info1 = vmcs_read(EXIT_QUALIFICATION);
+	if (row->decode)
+		row->decode(vcpu, exit);
+	if ((vectoring & VECTORING_INFO_VALID_MASK) || vmx_repairs(vcpu))
+		vmx_take_back_event(vcpu, vectoring);
 }
 
 void vmx_decode(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	const struct vmx_vcpu *vmx = to_vmx(vcpu);
+	u32 reason = to_vmx(vcpu)->exit_reason, vectoring;
 	const struct vmx_exit_row *row;
 
 	exit->insn_len = 0;
-	exit->hw.info2 = 0;
-	if (vmx_entry_failed(vmx, exit)) {
-		exit->kind = KEEL_EXIT_ENTRY_FAILED;
-		vmx_cancel_inject(vcpu);
+	exit->hw = (typeof(exit->hw)){ .reason = reason };
+	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
+		vmx_decode_failed(vcpu, exit);
 		return;
 	}
-	row = vmx_exit_row(vmx->exit_reason);
+	row = vmx_exit_row(reason);
+	OPTIMIZER_HIDE_VAR(row);	/* GCC would work it out for each member */
 	exit->kind = row->kind;
-	if (row->insn)
-		exit->insn_len = min_t(u32, vmcs_read(VM_EXIT_INSTRUCTION_LEN), 15);
-	if (row->decode)
-		row->decode(vcpu, exit);
-	vmx_take_back(vcpu);
+	vectoring = vmcs_read(IDT_VECTORING_INFO_FIELD);
+	if (row->insn) {
+		exit->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
+		vcpu->arch.regs[KEEL_RIP] = vmcs_read(GUEST_RIP);	/* to be stepped over */
+		__set_bit(KEEL_RIP, &vcpu->arch.avail);
+	}
+	if (!row->insn || row->decode || (vectoring & VECTORING_INFO_VALID_MASK) ||
+	    vmx_repairs(vcpu))
+		vmx_decode_more(vcpu, exit, row, vectoring);
 }

@@ -87,8 +87,6 @@ static u32 vmx_repair_vectoring(struct keel_vcpu *vcpu, u32 info)
 {
 	u8 vector;
 
-	if (vcpu->arch.apicv_mode == KEEL_APICV_NONE)
-		return info;
 	vector = vmx_new_in_service(vcpu);
 	if (!(info & VECTORING_INFO_VALID_MASK) || !vector ||
 	    !(vmx_get_rflags(vcpu) & X86_EFLAGS_IF))
@@ -96,12 +94,9 @@ static u32 vmx_repair_vectoring(struct keel_vcpu *vcpu, u32 info)
 	return VECTORING_INFO_VALID_MASK | INTR_TYPE_EXT_INTR | vector;
 }
 
-/* What the exit interrupted, at decoding. */
-void vmx_take_back(struct keel_vcpu *vcpu)
+void vmx_take_back_event(struct keel_vcpu *vcpu, u32 info)
 {
-	u32 info = vmcs_read(IDT_VECTORING_INFO_FIELD);
-
-	if (unlikely(keel_caps.apicv_flawed))
+	if (vmx_repairs(vcpu))
 		info = vmx_repair_vectoring(vcpu, info);
 	if (info & VECTORING_INFO_VALID_MASK)
 		vmx_requeue(vcpu, info, vmcs_read(IDT_VECTORING_ERROR_CODE));
@@ -188,6 +183,13 @@ void vmx_set_shadow(struct keel_vcpu *vcpu, u32 shadow)
 	else if (shadow & KVM_X86_SHADOW_INT_STI)
 		set = GUEST_INTR_STATE_STI;
 	vmx_change_interruptibility(VMX_SHADOW, set);
+}
+
+u64 vmx_retire(struct keel_vcpu *vcpu)
+{
+	if (unlikely(vmx_interruptibility() & VMX_SHADOW))
+		vmx_set_shadow(vcpu, 0);
+	return vmx_rflags(to_vmx(vcpu));
 }
 
 void vmx_update_cr8(struct keel_vcpu *vcpu, u8 tpr, int irr)

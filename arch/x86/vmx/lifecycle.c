@@ -110,9 +110,11 @@ void vmx_vcpu_put(struct keel_vcpu *vcpu)
 
 static void vmx_flush_regs(struct keel_vcpu *vcpu)
 {
-	if (test_bit(KEEL_RSP, &vcpu->arch.dirty))
+	unsigned long dirty = vcpu->arch.dirty;
+
+	if (dirty & BIT(KEEL_RSP))
 		vmcs_write(GUEST_RSP, vcpu->arch.regs[KEEL_RSP]);
-	if (test_bit(KEEL_RIP, &vcpu->arch.dirty))
+	if (dirty & BIT(KEEL_RIP))
 		vmcs_write(GUEST_RIP, vcpu->arch.regs[KEEL_RIP]);
 	vcpu->arch.dirty = 0;
 }
@@ -134,12 +136,13 @@ static void vmx_refresh_host(struct vmx_vcpu *vmx)
 
 static void vmx_prepare_spec_ctrl(struct keel_vcpu *vcpu, struct vmx_enter_args *args)
 {
+	if (!cpu_feature_enabled(X86_FEATURE_MSR_SPEC_CTRL))
+		return;
 	args->guest_spec_ctrl = vcpu->arch.spec_ctrl;
 	args->host_spec_ctrl = this_cpu_read(x86_spec_ctrl_current);
 	/* IBRS protects the kernel only from what ran before it was written, so write it anyway. */
-	args->swap_spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) &&
-			       (args->guest_spec_ctrl != args->host_spec_ctrl ||
-				cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS));
+	args->swap_spec_ctrl = args->guest_spec_ctrl != args->host_spec_ctrl ||
+			       cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS);
 }
 
 /*
@@ -159,16 +162,16 @@ static void vmx_prepare_timer(struct vmx_vcpu *vmx)
 {
 	u64 at = vmx->vcpu.arch.exit_at_tsc, now;
 
+	if (!at && !vmx->timer_set)
+		return;
+	vmx->timer_set = at;
 	if (!at) {
-		if (vmx->timer_set)
-			vmcs_write(VMX_PREEMPTION_TIMER_VALUE, VMX_TIMER_NEVER);
-		vmx->timer_set = false;
+		vmcs_write(VMX_PREEMPTION_TIMER_VALUE, VMX_TIMER_NEVER);
 		return;
 	}
 	now = rdtsc();
 	at = at > now ? (at - now) >> vmx_facts.preempt_shift : 0;
 	vmcs_write(VMX_PREEMPTION_TIMER_VALUE, min_t(u64, at, VMX_TIMER_NEVER));
-	vmx->timer_set = true;
 }
 
 /* Records of precise events would be written through the guest's page tables. */
@@ -206,7 +209,9 @@ static noinstr void vmx_enter_noinstr(struct keel_vcpu *vcpu)
 		native_write_cr2(vcpu->arch.cr2);
 	vmx_enter_guest(&vmx->args);
 	vcpu->arch.cr2 = native_read_cr2();
-	if (!vmx->args.failed) {
+	if (unlikely(vmx->args.failed)) {
+		vmx->exit_reason = VMX_EXIT_REASONS_FAILED_VMENTRY;
+	} else {
 		vmx->exit_reason = vmcs_read(VM_EXIT_REASON);
 		if ((u16)vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI)
 			vmx->exit_intr = vmcs_read(VM_EXIT_INTR_INFO);
@@ -220,16 +225,15 @@ static void vmx_fetch_regs(struct keel_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
-	if (vmx->args.failed) {
+	if (likely(!(vmx->exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY))) {
+		vmx->args.launched = true;
+	} else if (vmx->args.failed) {
 		/* Perhaps nothing that was to be written before has been. */
 		vmx->args.host_rsp = 0;
 		vmx->host_cr3 = 0;
 		vmx->host_cr4 = 0;
 		return;
 	}
-	/* An entry that was refused for the guest's state has launched nothing. */
-	if (!(vmx->exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
-		vmx->args.launched = true;
 	vmx->rflags_valid = false;
 	vcpu->arch.avail = ~VMX_UNREAD;
 	if (vmx->ctl[VMX_CPU] & CPU_BASED_TPR_SHADOW)

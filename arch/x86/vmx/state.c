@@ -46,13 +46,7 @@ void vmx_cache_reg(struct keel_vcpu *vcpu, unsigned int reg)
 
 u64 vmx_get_rflags(struct keel_vcpu *vcpu)
 {
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
-
-	if (!vmx->rflags_valid) {
-		vmx->rflags = vmcs_read(GUEST_RFLAGS);
-		vmx->rflags_valid = true;
-	}
-	return vmx->rflags;
+	return vmx_rflags(to_vmx(vcpu));
 }
 
 void vmx_set_rflags(struct keel_vcpu *vcpu, u64 rflags)

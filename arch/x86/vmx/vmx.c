@@ -36,6 +36,7 @@ const struct keel_backend vmx_backend = {
 	.set_nmi_mask = vmx_set_nmi_mask,
 	.get_shadow = vmx_get_shadow,
 	.set_shadow = vmx_set_shadow,
+	.retire = vmx_retire,
 	.update_cr8 = vmx_update_cr8,
 	.set_apic_status = vmx_set_apic_status,
 	.set_eoi_exits = vmx_set_eoi_exits,

@@ -64,7 +64,7 @@ struct vmx_vcpu {
 	u64 host_cr3, host_cr4;		/* what the VMCS holds */
 	u64 host_pebs, host_debugctl;	/* MSRs, from .begin to .end */
 	bool timer_set;			/* the VMCS holds a time, not "never" */
-	u8 svi;				/* in service by the CPU's account; see vmx_take_back() */
+	u8 svi;				/* in service by the CPU's account; see inject.c */
 
 	bool guest_loaded;		/* the MSRs below are in the CPU, host holds the thread's */
 	struct vmx_host_segments host;
@@ -150,6 +150,21 @@ static __always_inline void vmx_invvpid(unsigned long scope, u16 vpid)
 		     : : [desc] "m" (desc), [scope] "r" (scope) : "cc", "memory");
 }
 
+static inline u64 vmx_rflags(struct vmx_vcpu *vmx)
+{
+	if (!vmx->rflags_valid) {
+		vmx->rflags = vmcs_read(GUEST_RFLAGS);
+		vmx->rflags_valid = true;
+	}
+	return vmx->rflags;
+}
+
+/* Is what the CPU says of an event in delivery to be looked at twice? See inject.c. */
+static inline bool vmx_repairs(const struct keel_vcpu *vcpu)
+{
+	return unlikely(keel_caps.apicv_flawed) && vcpu->arch.apicv_mode != KEEL_APICV_NONE;
+}
+
 /* caps.c */
 bool vmx_present(void);
 int vmx_setup(struct keel_caps *caps);
@@ -204,7 +219,7 @@ void vmx_decode(struct keel_vcpu *vcpu, struct keel_exit *exit);
 /* inject.c */
 void vmx_inject(struct keel_vcpu *vcpu, const struct keel_event *ev);
 void vmx_cancel_inject(struct keel_vcpu *vcpu);
-void vmx_take_back(struct keel_vcpu *vcpu);
+void vmx_take_back_event(struct keel_vcpu *vcpu, u32 info);
 bool vmx_irq_blocked(struct keel_vcpu *vcpu);
 bool vmx_nmi_blocked(struct keel_vcpu *vcpu);
 void vmx_request_irq_window(struct keel_vcpu *vcpu);
@@ -213,6 +228,7 @@ bool vmx_get_nmi_mask(struct keel_vcpu *vcpu);
 void vmx_set_nmi_mask(struct keel_vcpu *vcpu, bool masked);
 u32 vmx_get_shadow(struct keel_vcpu *vcpu);
 void vmx_set_shadow(struct keel_vcpu *vcpu, u32 shadow);
+u64 vmx_retire(struct keel_vcpu *vcpu);
 void vmx_update_cr8(struct keel_vcpu *vcpu, u8 tpr, int irr);
 
 /* state.c */
