@@ -11,13 +11,11 @@ int keel_ioctl_begin(struct keel_ioctl_call *c, unsigned int cmd, unsigned int f
 {
 	size_t size = _IOC_SIZE(cmd);
 
-	c->heap = NULL;
 	c->arg.value = uarg;
 	if (!(flags & (KEEL_IOC_IN | KEEL_IOC_OUT)))
 		return 0;
 
 	if (size <= sizeof(c->small)) {
-		memset(c->small, 0, sizeof(c->small));
 		c->arg.buf = c->small;
 	} else {
 		c->heap = kzalloc(size, GFP_KERNEL_ACCOUNT);

@@ -46,7 +46,7 @@ static const struct keel_sys_ioctl sys_ioctls[KEEL_NR_IOCTLS] = {
 static long sys_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 {
 	const struct keel_sys_ioctl *e = keel_ioctl_find(sys_ioctls, cmd);
-	struct keel_ioctl_call call;
+	struct keel_ioctl_call call = { };
 	int r;
 
 	if (!e)

@@ -78,7 +78,7 @@ static long vcpu_call(struct keel_vcpu *vcpu, const struct keel_vcpu_ioctl *e, u
 static long vcpu_ioctl_other(struct keel_vcpu *vcpu, unsigned int cmd, unsigned long uarg)
 {
 	const struct keel_vcpu_ioctl *e = keel_ioctl_find(vcpu_ioctls, cmd);
-	struct keel_ioctl_call call;
+	struct keel_ioctl_call call = { };
 	int r;
 
 	if (!keel_vm_usable(vcpu->vm) && !(e && (e->flags & KEEL_IOC_ANYONE)))

@@ -20,7 +20,10 @@ struct keel_ioctl_call {
 	u64 small[KEEL_IOC_SMALL / sizeof(u64)];
 };
 
-/* -EFAULT, -ENOMEM or 0; after 0, keel_ioctl_end() must follow and returns the ioctl's result. */
+/*
+ * @c is zeroed. -EFAULT, -ENOMEM or 0; after 0, keel_ioctl_end() must follow and returns the
+ * ioctl's result.
+ */
 int keel_ioctl_begin(struct keel_ioctl_call *c, unsigned int cmd, unsigned int flags,
 		     unsigned long uarg);
 long keel_ioctl_end(struct keel_ioctl_call *c, unsigned int cmd, unsigned int flags,

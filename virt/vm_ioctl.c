@@ -160,7 +160,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 {
 	const struct keel_vm_ioctl *e = keel_ioctl_find(vm_ioctls, cmd);
 	struct keel_vm *vm = file->private_data;
-	struct keel_ioctl_call call;
+	struct keel_ioctl_call call = { };
 	int r;
 
 	if (!keel_vm_usable(vm) && !(e && (e->flags & KEEL_IOC_ANYONE)))

@@ -204,8 +204,8 @@ static bool needs_clock(struct keel_vcpu *vcpu, int cpu)
 {
 	struct keel_pvclock *c = &vcpu->arch.clock;
 
-	if (c->cpu < 0)
-		return true;
+	if (!(c->msr & KVM_MSR_ENABLED))
+		return false;	/* what enables it asks for it */
 	if (READ_ONCE(vcpu->vm->arch.master_clock))
 		return false;
 	return c->cpu != cpu || check_tsc_unstable() ||
@@ -223,6 +223,6 @@ void keel_clock_load(struct keel_vcpu *vcpu, int cpu)
 
 void keel_clock_put(struct keel_vcpu *vcpu)
 {
-	vcpu->arch.last_guest_tsc = keel_guest_tsc(vcpu);
+	tsc_put(vcpu);
 	steal_put(vcpu);
 }

@@ -141,26 +141,20 @@ void keel_rflags_from_user(struct keel_vcpu *vcpu, u64 rflags)
 	keel_op(set_rflags)(vcpu, rflags | X86_EFLAGS_FIXED);
 }
 
-/* Where struct kvm_regs has each register. */
-#define SLOT(r) (offsetof(struct kvm_regs, r) / sizeof(__u64))
+/* Those of struct kvm_regs, by both names. */
+#define KEEL_KVM_REGS(X)							\
+	X(RAX, rax) X(RCX, rcx) X(RDX, rdx) X(RBX, rbx) X(RSP, rsp) X(RBP, rbp)	\
+	X(RSI, rsi) X(RDI, rdi) X(R8, r8) X(R9, r9) X(R10, r10) X(R11, r11)	\
+	X(R12, r12) X(R13, r13) X(R14, r14) X(R15, r15) X(RIP, rip)
 
-static const u8 keel_regs_slot[KEEL_NR_REGS] = {
-	[KEEL_RAX] = SLOT(rax), [KEEL_RCX] = SLOT(rcx), [KEEL_RDX] = SLOT(rdx),
-	[KEEL_RBX] = SLOT(rbx), [KEEL_RSP] = SLOT(rsp), [KEEL_RBP] = SLOT(rbp),
-	[KEEL_RSI] = SLOT(rsi), [KEEL_RDI] = SLOT(rdi), [KEEL_R8] = SLOT(r8),
-	[KEEL_R9] = SLOT(r9), [KEEL_R10] = SLOT(r10), [KEEL_R11] = SLOT(r11),
-	[KEEL_R12] = SLOT(r12), [KEEL_R13] = SLOT(r13), [KEEL_R14] = SLOT(r14),
-	[KEEL_R15] = SLOT(r15), [KEEL_RIP] = SLOT(rip),
-};
+#define KEEL_GET_REG(reg, name) regs->name = keel_reg_read(vcpu, KEEL_##reg);
+#define KEEL_SET_REG(reg, name) keel_reg_write(vcpu, KEEL_##reg, regs->name);
 
 long keel_ioc_get_regs(struct keel_vcpu *vcpu, union keel_arg arg)
 {
 	struct kvm_regs *regs = arg.buf;
-	__u64 *words = arg.buf;
-	unsigned int i;
 
-	for (i = 0; i < KEEL_NR_REGS; i++)
-		words[keel_regs_slot[i]] = keel_reg_read(vcpu, i);
+	KEEL_KVM_REGS(KEEL_GET_REG)
 	regs->rflags = keel_rflags_to_user(vcpu);
 	return 0;
 }
@@ -169,11 +163,8 @@ long keel_ioc_get_regs(struct keel_vcpu *vcpu, union keel_arg arg)
 long keel_ioc_set_regs(struct keel_vcpu *vcpu, union keel_arg arg)
 {
 	const struct kvm_regs *regs = arg.buf;
-	const __u64 *words = arg.buf;
-	unsigned int i;
 
-	for (i = 0; i < KEEL_NR_REGS; i++)
-		keel_reg_write(vcpu, i, words[keel_regs_slot[i]]);
+	KEEL_KVM_REGS(KEEL_SET_REG)
 	keel_rflags_from_user(vcpu, regs->rflags);
 	vcpu->arch.exception.pending = false;
 	keel_vcpu_request(vcpu, KEEL_REQ_EVENT);

@@ -376,7 +376,8 @@ static void keel_run_end(struct keel_vcpu *vcpu)
 	run->apic_base = keel_apic_in_kernel(vcpu) ? keel_apic_get_base(vcpu) :
 						     vcpu->arch.apic_base;
 	run->ready_for_interrupt_injection = !keel_user_irqs(vcpu) || keel_user_irq_ready(vcpu);
-	keel_sync_regs_store(vcpu);
+	if (unlikely(READ_ONCE(run->kvm_valid_regs)))
+		keel_sync_regs_store(vcpu);
 }
 
 static int keel_run_complete(struct keel_vcpu *vcpu)

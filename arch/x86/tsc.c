@@ -58,6 +58,12 @@ static void apply(struct keel_vcpu *vcpu)
 			 a->tsc_scaling);
 }
 
+/* The guest's does not go back behind now. */
+void tsc_put(struct keel_vcpu *vcpu)
+{
+	vcpu->arch.last_tsc = rdtsc() + clock_tsc_shift();
+}
+
 /* What hangs on the guest's TSC: kvmclock's page and an armed deadline. */
 static void tsc_changed(struct keel_vcpu *vcpu)
 {
@@ -135,7 +141,7 @@ static void synchronize(struct keel_vcpu *vcpu, u64 val)
 	va->last_tsc_offset = offset;
 	va->last_tsc_khz = khz;
 	vcpu->arch.tsc_offset = offset;
-	vcpu->arch.last_guest_tsc = offset + now;
+	tsc_put(vcpu);
 	join_generation(vcpu);
 	raw_spin_unlock_irqrestore(&va->tsc_lock, flags);
 }
@@ -152,7 +158,7 @@ void keel_tsc_write(struct keel_vcpu *vcpu, u64 val, bool host)
 	}
 	by = val - keel_guest_tsc(vcpu);
 	vcpu->arch.tsc_adjust += by;
-	vcpu->arch.last_guest_tsc = val;
+	tsc_put(vcpu);
 	tsc_move(vcpu, by);
 }
 
@@ -164,7 +170,6 @@ void keel_tsc_adjust_write(struct keel_vcpu *vcpu, u64 val, bool host)
 	vcpu->arch.tsc_adjust = val;
 	if (host || !by)
 		return;
-	vcpu->arch.last_guest_tsc += by;
 	tsc_move(vcpu, by);
 }
 
@@ -194,8 +199,9 @@ static u64 expected_tsc(const struct keel_vcpu *vcpu)
 	const struct keel_vcpu_arch *a = &vcpu->arch;
 	u64 ns = ktime_get_boottime_ns() - a->tsc.base_ns;
 	u64 tsc = a->tsc.base + clock_ns_to_cycles(ns, a->tsc_khz);
+	u64 last = scale(vcpu, a->last_tsc) + a->tsc_offset;
 
-	return (s64)(tsc - a->last_guest_tsc) > 0 ? tsc : a->last_guest_tsc;
+	return (s64)(tsc - last) > 0 ? tsc : last;
 }
 
 void tsc_load(struct keel_vcpu *vcpu)

@@ -56,14 +56,14 @@ void keel_gtlb_forget(struct keel_vcpu *vcpu)
 }
 
 /* What beside the address, CR3 and PKRU decides, in one word. */
-static u64 gtlb_how(struct keel_vcpu *vcpu, u64 cr4, unsigned int access)
+static __always_inline u64 gtlb_how(struct keel_vcpu *vcpu, u64 cr4, unsigned int access)
 {
 	u64 how = cr4 & GTLB_CR4;
 
 	BUILD_BUG_ON(GTLB_CR4 & (GTLB_WP | GTLB_AC | GTLB_NXE | GTLB_ACCESS));
 	how |= keel_cr0(vcpu) & GTLB_WP;
 	how |= vcpu->arch.efer & GTLB_NXE;
-	if (keel_gwalk_ac(vcpu, cr4, access))
+	if ((cr4 & X86_CR4_SMAP) && keel_gwalk_ac(vcpu, cr4, access))
 		how |= GTLB_AC;
 	return how | (access & GTLB_ACCESS);
 }
@@ -110,6 +110,7 @@ bool keel_gtlb_find(struct keel_vcpu *vcpu, gva_t gva, unsigned int access,
 	const struct gtlb_entry *e = gtlb_slot(vcpu, gva, access);
 	u64 cr4;
 
+	OPTIMIZER_HIDE_VAR(e);		/* GCC would work it out for each member */
 	if (e->page != gva >> PAGE_SHIFT || !(vcpu->arch.efer & EFER_LMA) ||
 	    e->generation != READ_ONCE(vcpu->vm->slots.generation) || e->cr3 != keel_cr3(vcpu))
 		return false;

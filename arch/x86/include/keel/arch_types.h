@@ -191,7 +191,7 @@ struct keel_vcpu_arch {
 
 	/* tsc.c, pvclock.c, steal.c */
 	u64 tsc_offset, tsc_adjust, tsc_scaling;	/* scaling: ratio as the backend takes it */
-	u64 last_guest_tsc;		/* when last put */
+	u64 last_tsc;			/* the host's when last put, suspends included */
 	u32 tsc_khz;			/* the guest's */
 	struct keel_tsc tsc;
 	struct keel_pvclock clock;
