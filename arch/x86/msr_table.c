@@ -12,11 +12,11 @@
 #include <asm/msr-index.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
+#include <keel/mtrr.h>
 #include "clock.h"
 #include "cpuid.h"
 #include "irqchip/irqchip.h"
 #include "msr_table.h"
-#include "mtrr.h"
 #include "regs.h"
 
 /* ---- addresses ---- */

@@ -17,7 +17,7 @@
 #include <asm/pvclock-abi.h>
 #include <keel/core.h>
 #include <keel/emul.h>
-#include "../../mtrr.h"
+#include <keel/mtrr.h>
 
 /* plain.c */
 struct keel_plain {
