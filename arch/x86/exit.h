@@ -124,9 +124,8 @@ struct keel_exit {
 		} pio;
 		struct {
 			gpa_t gpa;
-			gva_t gva;
 			u32 access;	/* KEEL_ACC_* */
-			bool gva_valid, present;	/* present: a mapping forbade it */
+			bool present;	/* a mapping forbade it */
 		} fault;
 		struct {
 			u8 nr;

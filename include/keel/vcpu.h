@@ -107,10 +107,8 @@ static inline bool keel_vcpu_take_request(struct keel_vcpu *vcpu, unsigned int r
 /*
  * keel_vcpu_kick() - make the vCPU look at its request word soon: wakes it from
  * HLT, or out of the guest by an IPI. Any context, interrupts on or off.
- * keel_vcpu_wake() - only the first half.
  */
 void keel_vcpu_kick(struct keel_vcpu *vcpu);
-void keel_vcpu_wake(struct keel_vcpu *vcpu);
 
 /*
  * keel_kick_self() - an interrupt for this CPU: the entry to the guest that follows ends

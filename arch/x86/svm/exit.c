@@ -67,8 +67,6 @@ static void svm_decode_fault(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	u64 error = c->exit_info_1;
 
 	exit->fault.gpa = c->exit_info_2;
-	exit->fault.gva = 0;
-	exit->fault.gva_valid = false;
 	exit->fault.present = error & NPF_PRESENT;
 	exit->fault.access = (error & NPF_WRITE) ? KEEL_ACC_WRITE : KEEL_ACC_READ;
 	if (error & NPF_FETCH)

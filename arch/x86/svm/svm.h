@@ -109,7 +109,6 @@ int svm_setup(struct keel_caps *caps);
 void svm_teardown(void);
 int svm_cpu_enable(void);
 void svm_cpu_disable(void);
-bool svm_cpu_in_use(void);
 
 /* vmcb.c: control fields and intercepts */
 int svm_vcpu_init(struct keel_vcpu *vcpu);

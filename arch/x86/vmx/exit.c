@@ -130,16 +130,12 @@ static void vmx_decode_fault(struct keel_vcpu *vcpu, struct keel_exit *exit)
 
 	exit->fault.gpa = vmcs_read(GUEST_PHYSICAL_ADDRESS);
 	exit->hw.info2 = exit->fault.gpa;
-	exit->fault.gva_valid = qual & EPT_VIOLATION_GVA_IS_VALID;
-	exit->fault.gva = exit->fault.gva_valid ? vmcs_read(GUEST_LINEAR_ADDRESS) : 0;
 	exit->fault.present = qual & EPT_PERMITS;
 	exit->fault.access = (qual & EPT_VIOLATION_ACC_WRITE) ? KEEL_ACC_WRITE : KEEL_ACC_READ;
 	if (qual & EPT_VIOLATION_ACC_INSTR)
 		exit->fault.access = KEEL_ACC_EXEC;
-	if (exit->fault.gva_valid && !(qual & EPT_VIOLATION_GVA_TRANSLATED)) {
+	if ((qual & EPT_VIOLATION_GVA_IS_VALID) && !(qual & EPT_VIOLATION_GVA_TRANSLATED))
 		exit->fault.access |= KEEL_ACC_GWALK;
-		exit->fault.gva_valid = false;
-	}
 	vmx_reblock_nmi(vcpu, qual);
 }
 
@@ -147,8 +143,6 @@ static void vmx_decode_misconfig(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	exit->fault.gpa = vmcs_read(GUEST_PHYSICAL_ADDRESS);
 	exit->hw.info2 = exit->fault.gpa;
-	exit->fault.gva = 0;
-	exit->fault.gva_valid = false;
 	exit->fault.present = false;
 	exit->fault.access = KEEL_ACC_READ;
 }
@@ -157,8 +151,6 @@ static void vmx_decode_misconfig(struct keel_vcpu *vcpu, struct keel_exit *exit)
 static void vmx_decode_apic_access(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	exit->fault.gpa = APIC_DEFAULT_PHYS_BASE | (exit->hw.info1 & GENMASK(11, 0));
-	exit->fault.gva = 0;
-	exit->fault.gva_valid = false;
 	exit->fault.present = true;
 	exit->fault.access = KEEL_ACC_READ;
 }
