@@ -31,7 +31,7 @@ void keel_tsc_write(struct keel_vcpu *vcpu, u64 val, bool host);
 void keel_tsc_adjust_write(struct keel_vcpu *vcpu, u64 val, bool host);
 
 /* KEEL_REQ_CLOCK, KEEL_REQ_MASTERCLOCK, KEEL_REQ_STEAL; may sleep. */
-int keel_clock_update(struct keel_vcpu *vcpu);
+void keel_clock_update(struct keel_vcpu *vcpu);
 void keel_clock_update_master(struct keel_vm *vm);
 void keel_steal_update(struct keel_vcpu *vcpu);
 
