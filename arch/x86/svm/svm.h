@@ -150,7 +150,6 @@ void svm_update_cr8(struct keel_vcpu *vcpu, u8 tpr, int irr);
 /* IRET and the single step behind it; true if this #DB was only ours. */
 void svm_iret_intercepted(struct keel_vcpu *vcpu);
 void svm_iret_check(struct keel_vcpu *vcpu);
-bool svm_unstep_soft(struct keel_vcpu *vcpu);
 void svm_clear_inject(struct keel_vcpu *vcpu);
 void svm_step_end(struct keel_vcpu *vcpu);
 bool svm_step_done(struct keel_vcpu *vcpu);
