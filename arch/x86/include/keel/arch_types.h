@@ -35,7 +35,7 @@ enum keel_reg {
 	KEEL_RIP, KEEL_NR_REGS
 };
 
-/* Requests of x86, see vcpu.h. */
+/* Requests of x86, from KEEL_REQ_ARCH on: vcpu.h includes this, so vcpu.c compares the two. */
 enum {
 	KEEL_REQ_EVENT = 8,	/* look whether something can be injected */
 	KEEL_REQ_APIC_TIMER,	/* the APIC timer's hrtimer fired */
@@ -45,7 +45,7 @@ enum {
 	KEEL_REQ_TRIPLE_FAULT,
 	KEEL_REQ_SCAN_IOAPIC,	/* recompute which EOIs matter */
 	KEEL_REQ_IOAPIC_EOI,	/* split irqchip: tell userspace */
-	KEEL_REQ_MASTERCLOCK,	/* VM: recompute the master clock */
+	KEEL_REQ_MASTERCLOCK,	/* recompute the VM's time base */
 	KEEL_REQ_INTERCEPTS,	/* debug, CPUID or APIC mode changed what is intercepted */
 	KEEL_REQ_MIGRATE_TIMER,
 };
