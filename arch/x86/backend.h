@@ -74,8 +74,6 @@ struct keel_backend {
 	void (*cpu_disable)(void);
 
 	/* ---- life cycle ---- */
-	int (*vm_init)(struct keel_vm *vm);
-	void (*vm_destroy)(struct keel_vm *vm);
 	int (*vcpu_init)(struct keel_vcpu *vcpu);
 	void (*vcpu_destroy)(struct keel_vcpu *vcpu);
 	/* control fields; registers by the caller */
@@ -173,7 +171,7 @@ extern const struct keel_backend *keel_backend;
  * after load. Ops used only at load and on hotplug are called through keel_backend.
  */
 #define KEEL_BACKEND_OPS(X)							\
-	X(vm_init) X(vm_destroy) X(vcpu_init) X(vcpu_destroy) X(vcpu_reset)	\
+	X(vcpu_init) X(vcpu_destroy) X(vcpu_reset)				\
 	X(vcpu_load) X(vcpu_put) X(begin) X(end) X(enter) X(decode)		\
 	X(inject) X(cancel_inject) X(irq_blocked) X(nmi_blocked)		\
 	X(request_irq_window) X(request_nmi_window) X(get_nmi_mask)		\

@@ -12,7 +12,6 @@
 int keel_clock_setup(void);	/* load: host TSC facts, timekeeper notifier */
 void keel_clock_exit(void);
 void keel_clock_vm_init(struct keel_vm *vm);
-/* Also where creation failed after keel_clock_vm_init(). May sleep. */
 void keel_clock_vcpu_init(struct keel_vcpu *vcpu);
 /* TSC synchronised with its siblings; vCPU loaded. */
 void keel_clock_vcpu_created(struct keel_vcpu *vcpu);

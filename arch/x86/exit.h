@@ -120,7 +120,7 @@ struct keel_exit {
 		struct {
 			u16 port;
 			u8 size;	/* 1, 2, 4 */
-			bool in, string, rep;
+			bool in, string;
 		} pio;
 		struct {
 			gpa_t gpa;
@@ -138,8 +138,6 @@ struct keel_exit {
 		struct {
 			u16 selector;
 			u8 reason;	/* 0 CALL, 1 IRET, 2 JMP, 3 IDT gate */
-			bool has_error;
-			u32 error;
 		} task;
 		u64 value;
 	};

@@ -118,8 +118,6 @@ void svm_update_intercepts(struct keel_vcpu *vcpu);
 void svm_set_tsc(struct keel_vcpu *vcpu, u64 offset, u64 ratio);
 void svm_flush_tlb(struct keel_vcpu *vcpu);
 void svm_set_root(struct keel_vcpu *vcpu, u64 root_hpa);
-int svm_vm_init(struct keel_vm *vm);
-void svm_vm_destroy(struct keel_vm *vm);
 
 /* lifecycle.c */
 void svm_vcpu_load(struct keel_vcpu *vcpu, int cpu);

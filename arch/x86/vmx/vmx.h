@@ -159,8 +159,6 @@ int vmx_cpu_enable(void);
 void vmx_cpu_disable(void);
 
 /* vmcs.c: its life, control fields and intercepts */
-int vmx_vm_init(struct keel_vm *vm);
-void vmx_vm_destroy(struct keel_vm *vm);
 int vmx_vcpu_init(struct keel_vcpu *vcpu);
 void vmx_vcpu_destroy(struct keel_vcpu *vcpu);
 void vmx_vcpu_reset(struct keel_vcpu *vcpu, bool init);
