@@ -40,7 +40,7 @@ static u8 walk_level(struct mm_struct *mm, unsigned long hva)
 	return pmd_leaf(pmd) ? 2 : 1;
 }
 
-u8 keel_host_level(struct mm_struct *mm, unsigned long hva)
+static u8 host_level(struct mm_struct *mm, unsigned long hva)
 {
 	unsigned long flags;
 	u8 level;
@@ -80,7 +80,7 @@ static int pfnmap_lookup(struct keel_vm *vm, unsigned long hva, bool write, stru
  * notifier ends ours with it. Its level is 1, for there is nobody to ask how it
  * may be split.
  */
-int keel_pfnmap_fault(struct keel_vm *vm, unsigned long hva, bool write, struct keel_page *pg)
+static int pfnmap_fault(struct keel_vm *vm, unsigned long hva, bool write, struct keel_page *pg)
 {
 	int r;
 
@@ -124,13 +124,13 @@ int keel_gfn_fault(struct keel_vm *vm, unsigned long hva, bool write, struct kee
 	} else {
 		r = page_slow(hva, write, pg);
 		if (r == -EFAULT)
-			return keel_pfnmap_fault(vm, hva, write, pg);
+			return pfnmap_fault(vm, hva, write, pg);
 		if (r)
 			return r;
 	}
 	pg->device = false;
 	pg->pfn = page_to_pfn(pg->page);
-	pg->level = keel_host_level(vm->mm, hva);
+	pg->level = host_level(vm->mm, hva);
 	return 0;
 }
 

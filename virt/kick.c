@@ -50,11 +50,6 @@ void keel_kick_exit(void)
 		free_cpumask_var(per_cpu(kick_mask, cpu));
 }
 
-void keel_vcpu_wake(struct keel_vcpu *vcpu)
-{
-	rcuwait_wake_up(&vcpu->wait);
-}
-
 /* Moving mode from IN_GUEST to EXITING_GUEST makes one IPI enough for many kicks. */
 void keel_vcpu_kick(struct keel_vcpu *vcpu)
 {

@@ -9,8 +9,6 @@
 #include <keel/ioctl.h>
 #include <keel/vm.h>
 
-struct keel_memslot;
-
 /* ioctl.c: the argument of one ioctl, between user memory and its handler */
 #define KEEL_IOC_SMALL	320	/* bytes that need no allocation */
 

@@ -15,8 +15,7 @@
 
 /* Register groups beyond enum keel_reg in arch.avail and arch.dirty. */
 enum keel_reg_group {
-	KEEL_GRP_RFLAGS = KEEL_NR_REGS,
-	KEEL_GRP_CR0, KEEL_GRP_CR3, KEEL_GRP_CR4,
+	KEEL_GRP_CR0 = KEEL_NR_REGS, KEEL_GRP_CR3, KEEL_GRP_CR4,
 };
 
 enum keel_segreg {	/* order of the encoding, then the system ones */
@@ -47,7 +46,6 @@ struct keel_caps {
 	bool tsc_scaling;
 	u8 tsc_frac_bits;
 	u64 tsc_max_ratio;
-	bool has_nrip, has_decode;
 	bool log_writes;		/* .enter hands in what vm->arch.log_writes asks for */
 	bool preempt_timer;		/* .enter heeds arch.exit_at_tsc: KEEL_EXIT_PREEMPT_TIMER */
 	bool apicv;			/* APICs are virtualized, with delivery by priority, */
@@ -74,11 +72,8 @@ struct keel_backend {
 	/* ---- per CPU, interrupts off ---- */
 	int (*cpu_enable)(void);	/* -EBUSY: somebody else has it on */
 	void (*cpu_disable)(void);
-	bool (*cpu_in_use)(void);	/* is the extension on (not by us)? */
 
 	/* ---- life cycle ---- */
-	int (*vm_init)(struct keel_vm *vm);
-	void (*vm_destroy)(struct keel_vm *vm);
 	int (*vcpu_init)(struct keel_vcpu *vcpu);
 	void (*vcpu_destroy)(struct keel_vcpu *vcpu);
 	/* control fields; registers by the caller */
@@ -164,9 +159,6 @@ struct keel_backend {
 	/* all of this guest's, before the next entry */
 	void (*flush_tlb)(struct keel_vcpu *vcpu);
 	void (*set_root)(struct keel_vcpu *vcpu, u64 root_hpa);
-
-	/* The three bytes of this vendor's hypercall instruction. */
-	u8 hypercall[3];
 };
 
 extern const struct keel_backend svm_backend;
@@ -181,7 +173,7 @@ extern const struct keel_backend *keel_backend;
  * after load. Ops used only at load and on hotplug are called through keel_backend.
  */
 #define KEEL_BACKEND_OPS(X)							\
-	X(vm_init) X(vm_destroy) X(vcpu_init) X(vcpu_destroy) X(vcpu_reset)	\
+	X(vcpu_init) X(vcpu_destroy) X(vcpu_reset)				\
 	X(vcpu_load) X(vcpu_put) X(begin) X(end) X(enter) X(decode)		\
 	X(inject) X(cancel_inject) X(irq_blocked) X(nmi_blocked)		\
 	X(request_irq_window) X(request_nmi_window) X(get_nmi_mask)		\
@@ -215,6 +207,5 @@ void keel_event_requeue(struct keel_vcpu *vcpu, const struct keel_event *ev);
  * memory. vCPU thread; may sleep. 0, or -EFAULT. cr.c
  */
 int keel_read_pdptes(struct keel_vcpu *vcpu, u64 cr3, u64 pdpte[4]);
-/* Guest's spec-ctrl and the like are held in arch; see msr.h. */
 
 #endif

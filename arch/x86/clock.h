@@ -12,7 +12,6 @@
 int keel_clock_setup(void);	/* load: host TSC facts, timekeeper notifier */
 void keel_clock_exit(void);
 void keel_clock_vm_init(struct keel_vm *vm);
-/* Also where creation failed after keel_clock_vm_init(). May sleep. */
 void keel_clock_vcpu_init(struct keel_vcpu *vcpu);
 /* TSC synchronised with its siblings; vCPU loaded. */
 void keel_clock_vcpu_created(struct keel_vcpu *vcpu);
@@ -31,7 +30,7 @@ void keel_tsc_write(struct keel_vcpu *vcpu, u64 val, bool host);
 void keel_tsc_adjust_write(struct keel_vcpu *vcpu, u64 val, bool host);
 
 /* KEEL_REQ_CLOCK, KEEL_REQ_MASTERCLOCK, KEEL_REQ_STEAL; may sleep. */
-int keel_clock_update(struct keel_vcpu *vcpu);
+void keel_clock_update(struct keel_vcpu *vcpu);
 void keel_clock_update_master(struct keel_vm *vm);
 void keel_steal_update(struct keel_vcpu *vcpu);
 

@@ -8,7 +8,6 @@
 #include <asm/cpufeatures.h>
 #include <asm/kvm_para.h>
 
-#define LEAF_BASIC		0x00000000
 #define LEAF_EXTENDED		0x80000000
 #define MAX_BASIC		0x1f
 #define MAX_EXTENDED_INTEL	0x80000008

@@ -65,7 +65,8 @@ static u64 effective_dr7(const struct keel_vcpu *vcpu)
 							vcpu->arch.dr7;
 }
 
-void keel_debug_update(struct keel_vcpu *vcpu)
+/* The CPU's DR7, and what is intercepted. */
+static void debug_update(struct keel_vcpu *vcpu)
 {
 	if (!debugged(vcpu, KVM_GUESTDBG_USE_HW_BP))
 		memcpy(vcpu->arch.eff_db, vcpu->arch.db, sizeof(vcpu->arch.db));
@@ -91,7 +92,7 @@ int keel_set_dr(struct keel_vcpu *vcpu, unsigned int nr, u64 val)
 		vcpu->arch.dr7 = dr7_value(vcpu, val);
 	else
 		vcpu->arch.dr6 = dr6_value(vcpu, val);
-	keel_debug_update(vcpu);
+	debug_update(vcpu);
 	return 0;
 }
 
@@ -153,7 +154,7 @@ static int guest_db(struct keel_vcpu *vcpu, u64 dr6_bits)
 {
 	if (vcpu->arch.dr7 & KEEL_DR7_GD) {
 		vcpu->arch.dr7 &= ~KEEL_DR7_GD;
-		keel_debug_update(vcpu);
+		debug_update(vcpu);
 	}
 	keel_queue_db(vcpu, dr6_bits);
 	return KEEL_RESUME;
@@ -276,7 +277,7 @@ long keel_ioc_set_debugregs(struct keel_vcpu *vcpu, union keel_arg arg)
 	memcpy(vcpu->arch.db, d->db, sizeof(vcpu->arch.db));
 	vcpu->arch.dr6 = dr6_value(vcpu, d->dr6);
 	vcpu->arch.dr7 = dr7_value(vcpu, d->dr7);
-	keel_debug_update(vcpu);
+	debug_update(vcpu);
 	return 0;
 }
 
@@ -326,6 +327,6 @@ long keel_ioc_set_guest_debug(struct keel_vcpu *vcpu, union keel_arg arg)
 						     KVM_GUESTDBG_INJECT_BP);
 	set_breakpoints(vcpu, dbg);
 	keel_rflags_from_user(vcpu, rflags);
-	keel_debug_update(vcpu);
+	debug_update(vcpu);
 	return 0;
 }

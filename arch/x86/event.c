@@ -349,7 +349,7 @@ static bool keel_another_waits(struct keel_vcpu *vcpu)
 	       (vcpu->arch.nmi_pending && !keel_op(get_nmi_mask)(vcpu));
 }
 
-int keel_events_inject(struct keel_vcpu *vcpu)
+void keel_events_inject(struct keel_vcpu *vcpu)
 {
 	bool given = keel_reinject(vcpu);
 
@@ -368,7 +368,6 @@ int keel_events_inject(struct keel_vcpu *vcpu)
 		keel_apicv_sync(vcpu);
 	else
 		keel_update_cr8(vcpu);
-	return KEEL_RESUME;
 }
 
 /* ---- INIT, SIPI, HLT ---- */
@@ -390,12 +389,12 @@ static bool keel_is_bsp(struct keel_vcpu *vcpu)
 	return vcpu->id == vcpu->vm->arch.bsp_vcpu_id;
 }
 
-int keel_events_init_sipi(struct keel_vcpu *vcpu)
+void keel_events_init_sipi(struct keel_vcpu *vcpu)
 {
 	unsigned long ev;
 
 	if (!keel_apic_in_kernel(vcpu))
-		return KEEL_RESUME;
+		return;
 	ev = keel_apic_take_pending(vcpu, KEEL_APIC_INIT);
 	if (ev & KEEL_APIC_INIT) {
 		keel_vcpu_reset(vcpu, true);
@@ -405,7 +404,6 @@ int keel_events_init_sipi(struct keel_vcpu *vcpu)
 	ev = keel_apic_take_pending(vcpu, KEEL_APIC_SIPI);
 	if ((ev & KEEL_APIC_SIPI) && vcpu->arch.mp_state == KVM_MP_STATE_INIT_RECEIVED)
 		keel_start_at_sipi(vcpu, keel_apic_sipi_vector(vcpu));
-	return KEEL_RESUME;
 }
 
 bool keel_events_pending(struct keel_vcpu *vcpu)

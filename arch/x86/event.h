@@ -20,10 +20,9 @@ void keel_nmi_queue(struct keel_vcpu *vcpu);
 
 /*
  * keel_events_inject() - before entry, interrupts on: hand the most urgent event to
- * the backend, ask for windows for the rest. KEEL_RESUME; KEEL_TO_USER (shutdown,
- * INIT state); -errno.
+ * the backend, ask for windows for the rest.
  */
-int keel_events_inject(struct keel_vcpu *vcpu);
+void keel_events_inject(struct keel_vcpu *vcpu);
 void keel_events_cancel(struct keel_vcpu *vcpu);	/* the entry was given up */
 void keel_events_given(struct keel_vcpu *vcpu);
 
@@ -44,7 +43,7 @@ void keel_deliver_exception_payload(struct keel_vcpu *vcpu);	/* CR2, DR6 of a pe
 /* Anything that would end HLT. */
 bool keel_events_pending(struct keel_vcpu *vcpu);
 /* INIT and SIPI waiting at the APIC: take them. */
-int keel_events_init_sipi(struct keel_vcpu *vcpu);
+void keel_events_init_sipi(struct keel_vcpu *vcpu);
 void keel_events_reset(struct keel_vcpu *vcpu);
 
 /* KVM_GET/SET_VCPU_EVENTS, KVM_NMI, KVM_INTERRUPT, KVM_GET/SET_MP_STATE */

@@ -120,13 +120,12 @@ struct keel_exit {
 		struct {
 			u16 port;
 			u8 size;	/* 1, 2, 4 */
-			bool in, string, rep;
+			bool in, string;
 		} pio;
 		struct {
 			gpa_t gpa;
-			gva_t gva;
 			u32 access;	/* KEEL_ACC_* */
-			bool gva_valid, present;	/* present: a mapping forbade it */
+			bool present;	/* a mapping forbade it */
 		} fault;
 		struct {
 			u8 nr;
@@ -139,8 +138,6 @@ struct keel_exit {
 		struct {
 			u16 selector;
 			u8 reason;	/* 0 CALL, 1 IRET, 2 JMP, 3 IDT gate */
-			bool has_error;
-			u32 error;
 		} task;
 		u64 value;
 	};
@@ -161,7 +158,7 @@ int keel_handle_exit(struct keel_vcpu *vcpu, struct keel_exit *exit);
 
 /*
  * keel_skip() - step over the instruction of @exit: RIP, interrupt shadow, single step.
- * KEEL_RESUME, or as keel_emulation_failed().
+ * KEEL_RESUME; KEEL_TO_USER: it cannot be decoded, or the step is a debugger's.
  */
 int keel_skip(struct keel_vcpu *vcpu, const struct keel_exit *exit);
 int keel_skip_len(struct keel_vcpu *vcpu, unsigned int len);
@@ -173,11 +170,11 @@ int keel_internal_error(struct keel_vcpu *vcpu, u32 suberror, unsigned int n, co
 int keel_pio_quick(struct keel_vcpu *vcpu, struct keel_exit *exit);
 int keel_pio_exit(struct keel_vcpu *vcpu, struct keel_exit *exit);
 
-/* mmio.c: run the emulator on the instruction at RIP, because of a fault or a string port. */
+/* emulate.c: run the emulator on the instruction at RIP, because of a fault or a string port. */
 int keel_emulate(struct keel_vcpu *vcpu);
 /*
- * Decode at RIP without executing: @d filled,
- * *len length. KEEL_RESUME with 0 length: fault injected.
+ * Decode at RIP without executing: @d filled, @len its length. KEEL_RESUME with a length of 0:
+ * a fault is queued, or the guest is to try again. KEEL_TO_USER: not decoded.
  */
 int keel_decode(struct keel_vcpu *vcpu, struct emul_decoded *d, unsigned int *len);
 

@@ -6,11 +6,11 @@
 #include <asm/kvm_para.h>
 #include <asm/mce.h>
 #include <asm/msr-index.h>
+#include <keel/mtrr.h>
 #include "cpuid.h"
 #include "event.h"
 #include "irqchip/irqchip.h"
 #include "msr_table.h"
-#include "mtrr.h"
 #include "regs.h"
 
 #define MAX_MSRS	256	/* of one KVM_GET_MSRS, not included */

@@ -12,11 +12,11 @@
 #include <asm/msr-index.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
+#include <keel/mtrr.h>
 #include "clock.h"
 #include "cpuid.h"
 #include "irqchip/irqchip.h"
 #include "msr_table.h"
-#include "mtrr.h"
 #include "regs.h"
 
 /* ---- addresses ---- */
@@ -484,7 +484,7 @@ static bool offers_arch_caps(void)
 	return keel_host_offers(KEEL_F_ARCH_CAPS);
 }
 
-u64 msr_host_ucode_rev(void)
+static u64 host_ucode_rev(void)
 {
 	u64 rev = 0;
 
@@ -493,7 +493,7 @@ u64 msr_host_ucode_rev(void)
 }
 
 const struct msr_feature msr_features[] = {
-	{ MSR_IA32_UCODE_REV, always, msr_host_ucode_rev },
+	{ MSR_IA32_UCODE_REV, always, host_ucode_rev },
 	{ MSR_IA32_ARCH_CAPABILITIES, offers_arch_caps, msr_host_arch_capabilities },
 	{ MSR_AMD64_DE_CFG, keel_host_is_amd, host_de_cfg },
 };

@@ -62,7 +62,6 @@ extern const struct msr_feature msr_features[];
 extern const unsigned int msr_nr_features;
 
 u64 msr_host_arch_capabilities(void);
-u64 msr_host_ucode_rev(void);
 
 /* mce.c */
 int mce_init(struct keel_vcpu *vcpu);

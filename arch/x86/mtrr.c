@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "mtrr.h"
+#include <keel/mtrr.h>
 
 #define MTRR_TYPES		(BIT(0) | BIT(1) | BIT(4) | BIT(5) | BIT(6))	/* UC WC WT WP WB */
 #define PAT_TYPES		(MTRR_TYPES | BIT(7))				/* UC- */

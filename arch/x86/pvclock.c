@@ -182,19 +182,18 @@ static int write_info(struct keel_vcpu *vcpu, struct pvclock_vcpu_time_info *inf
 }
 
 /* Where the page is not backed by memory there is no clock, and nobody to tell. */
-int keel_clock_update(struct keel_vcpu *vcpu)
+void keel_clock_update(struct keel_vcpu *vcpu)
 {
 	struct keel_pvclock *c = &vcpu->arch.clock;
 	struct pvclock_vcpu_time_info info;
 
 	if (!(c->msr & KVM_MSR_ENABLED))
-		return 0;
+		return;
 	fill_info(vcpu, &info);
 	keel_mem_enter(vcpu);
 	if (!write_info(vcpu, &info))
 		c->info = info;
 	keel_mem_leave(vcpu);
-	return 0;
 }
 
 /* ---- MSRs ---- */

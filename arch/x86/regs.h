@@ -130,7 +130,6 @@ u64 keel_get_dr(struct keel_vcpu *vcpu, unsigned int nr);
 void keel_debug_load(struct keel_vcpu *vcpu);
 /* interrupts off, after: save, restore the host's */
 void keel_debug_unload(struct keel_vcpu *vcpu);
-void keel_debug_update(struct keel_vcpu *vcpu);	/* effective DR7 and intercepts */
 /* an instruction was stepped over or emulated with TF */
 int keel_debug_step_done(struct keel_vcpu *vcpu);
 long keel_ioc_get_debugregs(struct keel_vcpu *vcpu, union keel_arg arg);

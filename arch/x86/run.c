@@ -32,37 +32,9 @@
 
 /* ---- requests ---- */
 
-static void keel_req_nmi(struct keel_vcpu *vcpu)
-{
-	keel_nmi_take(vcpu);
-}
-
-static void keel_req_scan_ioapic(struct keel_vcpu *vcpu)
-{
-	if (keel_apic_in_kernel(vcpu))
-		keel_apic_scan_ioapic(vcpu);
-}
-
-static void keel_req_timer(struct keel_vcpu *vcpu)
-{
-	if (keel_apic_in_kernel(vcpu))
-		keel_apic_timer_expired(vcpu);
-}
-
-static void keel_req_migrate_timer(struct keel_vcpu *vcpu)
-{
-	if (keel_apic_in_kernel(vcpu))
-		keel_apic_timer_migrate(vcpu);
-}
-
 static void keel_req_intercepts(struct keel_vcpu *vcpu)
 {
 	keel_op(update_intercepts)(vcpu);
-}
-
-static void keel_req_clock(struct keel_vcpu *vcpu)
-{
-	keel_clock_update(vcpu);
 }
 
 static void keel_req_master(struct keel_vcpu *vcpu)
@@ -70,19 +42,20 @@ static void keel_req_master(struct keel_vcpu *vcpu)
 	keel_clock_update_master(vcpu->vm);
 }
 
+/* What is the APIC's does nothing where userspace has it. */
 static const struct keel_req_row {
 	unsigned int req;
 	void (*fn)(struct keel_vcpu *vcpu);
 } keel_req_rows[] = {
 	{ KEEL_REQ_TLB_FLUSH,		keel_tlb_flush_vcpu },
 	{ KEEL_REQ_MASTERCLOCK,		keel_req_master },
-	{ KEEL_REQ_CLOCK,		keel_req_clock },
+	{ KEEL_REQ_CLOCK,		keel_clock_update },
 	{ KEEL_REQ_STEAL,		keel_steal_update },
-	{ KEEL_REQ_APIC_TIMER,		keel_req_timer },
-	{ KEEL_REQ_MIGRATE_TIMER,	keel_req_migrate_timer },
-	{ KEEL_REQ_SCAN_IOAPIC,		keel_req_scan_ioapic },
+	{ KEEL_REQ_APIC_TIMER,		keel_apic_timer_expired },
+	{ KEEL_REQ_MIGRATE_TIMER,	keel_apic_timer_migrate },
+	{ KEEL_REQ_SCAN_IOAPIC,		keel_apic_scan_ioapic },
 	{ KEEL_REQ_INTERCEPTS,		keel_req_intercepts },
-	{ KEEL_REQ_NMI,			keel_req_nmi },
+	{ KEEL_REQ_NMI,			keel_nmi_take },
 };
 
 static int keel_req_exits(struct keel_vcpu *vcpu)
@@ -246,17 +219,15 @@ static int keel_turn(struct keel_vcpu *vcpu)
 	if (r != KEEL_RESUME)
 		return r;
 	if (keel_event_wanted(vcpu)) {
-		r = keel_events_init_sipi(vcpu);
-		if (r != KEEL_RESUME || vcpu->arch.mp_state != KVM_MP_STATE_RUNNABLE)
-			return r;
+		keel_events_init_sipi(vcpu);
+		if (vcpu->arch.mp_state != KVM_MP_STATE_RUNNABLE)
+			return KEEL_RESUME;
 		if (keel_user_wants_window(vcpu)) {
 			vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
 			keel_vcpu_request(vcpu, KEEL_REQ_EVENT);	/* what else there is */
 			return KEEL_TO_USER;
 		}
-		r = keel_events_inject(vcpu);
-		if (r != KEEL_RESUME)
-			return r;
+		keel_events_inject(vcpu);
 	} else {
 		vcpu->arch.exit_soon = false;
 	}
@@ -300,8 +271,6 @@ static bool keel_halt_over(struct keel_vcpu *vcpu)
 
 static int keel_wait(struct keel_vcpu *vcpu)
 {
-	int r;
-
 	/* HLT in STI's shadow opens the window, and userspace alone can end this HLT. */
 	if (vcpu->arch.mp_state == KVM_MP_STATE_HALTED && keel_user_wants_window(vcpu)) {
 		vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
@@ -312,10 +281,8 @@ static int keel_wait(struct keel_vcpu *vcpu)
 	keel_apic_timer_wait(vcpu, false);
 	keel_vcpu_take_request(vcpu, KEEL_REQ_OUT);
 	keel_vcpu_take_request(vcpu, KEEL_REQ_APIC_TIMER);
-	keel_req_timer(vcpu);
-	r = keel_events_init_sipi(vcpu);
-	if (r != KEEL_RESUME)
-		return r;
+	keel_apic_timer_expired(vcpu);
+	keel_events_init_sipi(vcpu);
 	if (vcpu->arch.mp_state == KVM_MP_STATE_HALTED && keel_halt_over(vcpu))
 		vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
 	else if (vcpu->arch.mp_state != KVM_MP_STATE_HALTED)
@@ -373,8 +340,7 @@ static void keel_run_end(struct keel_vcpu *vcpu)
 	run->if_flag = !!(keel_op(get_rflags)(vcpu) & X86_EFLAGS_IF);
 	run->flags = 0;
 	run->cr8 = keel_apic_in_kernel(vcpu) ? keel_apic_get_cr8(vcpu) : vcpu->arch.cr8;
-	run->apic_base = keel_apic_in_kernel(vcpu) ? keel_apic_get_base(vcpu) :
-						     vcpu->arch.apic_base;
+	run->apic_base = keel_apic_get_base(vcpu);
 	run->ready_for_interrupt_injection = !keel_user_irqs(vcpu) || keel_user_irq_ready(vcpu);
 	if (unlikely(READ_ONCE(run->kvm_valid_regs)))
 		keel_sync_regs_store(vcpu);

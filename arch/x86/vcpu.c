@@ -17,6 +17,8 @@
 #include "regs.h"
 #include "run.h"
 
+static_assert((int)KEEL_REQ_EVENT == (int)KEEL_REQ_ARCH);
+
 static int keel_backend_vcpu_init(struct keel_vcpu *vcpu)
 {
 	return keel_op(vcpu_init)(vcpu);

@@ -30,18 +30,10 @@ bool arch_vm_type_valid(unsigned long type)
 
 int arch_vm_init(struct keel_vm *vm)
 {
-	int r;
-
 	keel_apic_vm_init(vm);
 	vm->arch.identity_map_addr = KEEL_IDENTITY_MAP_DEFAULT;
 	keel_clock_vm_init(vm);
-	r = keel_mmu_vm_init(vm);
-	if (r)
-		return r;
-	r = keel_op(vm_init)(vm);
-	if (r)
-		keel_mmu_vm_destroy(vm);
-	return r;
+	return keel_mmu_vm_init(vm);
 }
 
 /* The last users of the mm are gone, or going: no vCPU enters again. */
@@ -55,7 +47,6 @@ void arch_vm_destroy(struct keel_vm *vm)
 	keel_pit_destroy(vm);
 	keel_irqchip_destroy(vm);
 	keel_apic_vm_destroy(vm);
-	keel_op(vm_destroy)(vm);
 	keel_mmu_vm_destroy(vm);
 }
 

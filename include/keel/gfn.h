@@ -52,10 +52,6 @@ int keel_gfn_fault(struct keel_vm *vm, unsigned long hva, bool write, struct kee
 /* @dirty: mapped writable. Under mmu_lock or not; clears pg->page. */
 void keel_page_put(struct keel_page *pg, bool dirty);
 
-/* gfn_fault.c: the part for memory without struct page, and the host's mapping level */
-int keel_pfnmap_fault(struct keel_vm *vm, unsigned long hva, bool write, struct keel_page *pg);
-u8 keel_host_level(struct mm_struct *mm, unsigned long hva);
-
 /* notifier.c */
 int keel_notifier_register(struct keel_vm *vm);
 void keel_notifier_unregister(struct keel_vm *vm);

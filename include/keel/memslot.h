@@ -75,7 +75,6 @@ void keel_memslots_destroy(struct keel_vm *vm);	/* last reference; no vCPU runs 
  * -EEXIST: overlap; -ENOMEM.
  */
 int keel_memslot_set(struct keel_vm *vm, const struct kvm_userspace_memory_region *r);
-/* For the kernel's own slots (TSS, identity map are userspace's concern: none so far). */
 
 /* Slot that holds @gfn, or NULL. vCPU: inside keel_mem_enter(). Else: @vm->srcu held. */
 struct keel_memslot *keel_memslot_find(struct keel_vm *vm, gfn_t gfn);

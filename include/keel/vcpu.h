@@ -29,7 +29,7 @@ enum {
 	KEEL_REQ_TLB_FLUSH,	/* stage-2 mappings went away */
 	KEEL_REQ_UNBLOCK,	/* leave HLT (set by what makes the vCPU runnable) */
 	KEEL_REQ_OUT,		/* leave the guest once, nothing else (pause, ring full) */
-	KEEL_REQ_ARCH,
+	KEEL_REQ_ARCH = 8,
 };
 
 /* Where the vCPU thread is; a kick sends an IPI only when it is in the guest. */
@@ -75,7 +75,7 @@ struct keel_vcpu {
 	struct keel_vcpu_arch arch;
 };
 
-/* KVM_CREATE_VCPU: returns an fd or -errno (-EINVAL id, -EEXIST, -E2BIG? as kvm). */
+/* KVM_CREATE_VCPU: an fd, or -EINVAL: the id, or no room for more; -EEXIST; -ENOMEM. */
 long keel_vcpu_create_fd(struct keel_vm *vm, unsigned long id);
 void keel_vcpu_destroy(struct keel_vcpu *vcpu);	/* VM going away */
 
@@ -107,10 +107,8 @@ static inline bool keel_vcpu_take_request(struct keel_vcpu *vcpu, unsigned int r
 /*
  * keel_vcpu_kick() - make the vCPU look at its request word soon: wakes it from
  * HLT, or out of the guest by an IPI. Any context, interrupts on or off.
- * keel_vcpu_wake() - only the first half.
  */
 void keel_vcpu_kick(struct keel_vcpu *vcpu);
-void keel_vcpu_wake(struct keel_vcpu *vcpu);
 
 /*
  * keel_kick_self() - an interrupt for this CPU: the entry to the guest that follows ends

@@ -3,7 +3,7 @@
  * mtrr.c - any value to any number: what is stored is valid, the rest changes nothing
  */
 #include "fuzz.h"
-#include "../../arch/x86/mtrr.h"
+#include <keel/mtrr.h>
 
 static bool type_valid(u8 type)
 {

@@ -190,7 +190,7 @@ void keel_tsc_write(struct keel_vcpu *v, u64 val, bool host) { }
 void keel_tsc_adjust_write(struct keel_vcpu *v, u64 val, bool host) { }
 void keel_nmi_take(struct keel_vcpu *v)			{ }
 void keel_nmi_queue(struct keel_vcpu *v)		{ }
-int keel_events_init_sipi(struct keel_vcpu *v)		{ return KEEL_RESUME; }
+void keel_events_init_sipi(struct keel_vcpu *v)		{ }
 void keel_deliver_exception_payload(struct keel_vcpu *v) { }
 void keel_queue_exception(struct keel_vcpu *v, u8 vector) { }
 void keel_queue_exception_error(struct keel_vcpu *v, u8 vector, u32 error) { }

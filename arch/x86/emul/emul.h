@@ -214,8 +214,6 @@ bool alu_cond(unsigned int cc, u64 fl);
 
 /* exec.c; rows, as all that follow */
 enum emul_result exec_unhandled(struct emul *e);
-enum emul_result exec_smsw(struct emul *e);
-enum emul_result exec_lmsw(struct emul *e);
 enum emul_result exec_alu(struct emul *e);
 enum emul_result exec_test(struct emul *e);
 enum emul_result exec_inc(struct emul *e);
@@ -262,6 +260,8 @@ enum emul_result exec_popf(struct emul *e);
 enum emul_result exec_leave(struct emul *e);
 enum emul_result exec_lahf(struct emul *e);
 enum emul_result exec_sahf(struct emul *e);
+enum emul_result exec_smsw(struct emul *e);
+enum emul_result exec_lmsw(struct emul *e);
 
 /* flow.c */
 enum emul_result exec_ud(struct emul *e);

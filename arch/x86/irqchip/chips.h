@@ -67,7 +67,6 @@ struct keel_chip_range {
 
 /* Register all of @r[@nr] or none. Takes slots_lock. -ENOSPC, -ENOMEM. */
 int keel_chip_register(struct keel_vm *vm, const struct keel_chip_range *r, unsigned int nr);
-void keel_chip_unregister(struct keel_vm *vm, const struct keel_chip_range *r, unsigned int nr);
 /* Service of (@chip, @pin) ended: tell the PIT and resample irqfds. No chip's lock held. */
 void keel_chip_eoi(struct keel_irqchip *chip, u32 id, u32 pin);
 /* Which EOIs matter has changed: every vCPU looks again before its next entry. Any context. */

@@ -8,6 +8,14 @@
 #define GSIS_ISA	16	/* lead to both the PIC and the IOAPIC */
 #define NR_DEFAULT_ROUTES (GSIS_ISA + KVM_IOAPIC_NUM_PINS)
 
+static void chip_unregister(struct keel_vm *vm, const struct keel_chip_range *r, unsigned int nr)
+{
+	mutex_lock(&vm->slots_lock);
+	while (nr--)
+		keel_bus_unregister(vm, r[nr].bus, r[nr].dev);
+	mutex_unlock(&vm->slots_lock);
+}
+
 int keel_chip_register(struct keel_vm *vm, const struct keel_chip_range *r, unsigned int nr)
 {
 	unsigned int i;
@@ -18,16 +26,8 @@ int keel_chip_register(struct keel_vm *vm, const struct keel_chip_range *r, unsi
 		ret = keel_bus_register(vm, r[i].bus, r[i].addr, r[i].len, r[i].dev);
 	mutex_unlock(&vm->slots_lock);
 	if (ret)
-		keel_chip_unregister(vm, r, i - 1);
+		chip_unregister(vm, r, i - 1);
 	return ret;
-}
-
-void keel_chip_unregister(struct keel_vm *vm, const struct keel_chip_range *r, unsigned int nr)
-{
-	mutex_lock(&vm->slots_lock);
-	while (nr--)
-		keel_bus_unregister(vm, r[nr].bus, r[nr].dev);
-	mutex_unlock(&vm->slots_lock);
 }
 
 void keel_chip_eoi(struct keel_irqchip *chip, u32 id, u32 pin)
@@ -190,7 +190,7 @@ static int irqchip_attach(struct keel_irqchip *chip)
 	if (!ret)
 		return 0;
 	vm->arch.irqchip = NULL;
-	keel_chip_unregister(vm, ranges, ARRAY_SIZE(ranges));
+	chip_unregister(vm, ranges, ARRAY_SIZE(ranges));
 	return ret;
 }
 

@@ -138,7 +138,7 @@ static bool fault_fast(struct fault *f)
 	bool done = false;
 
 	spin_lock(&vm->mmu_lock);
-	if (!f->slot->gone && s2_lookup(vm->arch.s2, f->gfn, &leaf) &&
+	if (!keel_slot_gone(f->slot) && s2_lookup(vm->arch.s2, f->gfn, &leaf) &&
 	    (!m.write || leaf.write || leaf.host_write) &&
 	    (leaf.exec || !(f->access & KEEL_ACC_EXEC))) {
 		m.pa = leaf.pa;
@@ -178,7 +178,7 @@ static int fault_map(struct fault *f)
 
 	fault_limit_exec(f, &m);
 	spin_lock(&vm->mmu_lock);
-	if (!f->slot->gone &&
+	if (!keel_slot_gone(f->slot) &&
 	    !keel_notifier_retry(vm, f->seq, keel_slot_hva(f->slot, f->gfn)))
 		r = fault_commit(f, &m);
 	spin_unlock(&vm->mmu_lock);
@@ -355,9 +355,6 @@ int keel_fault_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
 
 	if (r)
 		return r;
-	vcpu->arch.fault_gpa = exit->fault.gpa;
-	vcpu->arch.fault_gva = exit->fault.gva;
-	vcpu->arch.fault_gva_valid = exit->fault.gva_valid;
 	if (trace_keel_fault_enabled())
 		trace_keel_fault(vcpu->id, keel_rip(vcpu), exit->fault.gpa, exit->fault.access,
 				 exit->fault.present);

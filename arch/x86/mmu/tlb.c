@@ -91,7 +91,6 @@ u64 keel_mmu_root(struct keel_vm *vm)
 
 int keel_mmu_vcpu_init(struct keel_vcpu *vcpu)
 {
-	vcpu->arch.root_hpa = keel_mmu_root(vcpu->vm);
 	vcpu->arch.gtlb = keel_gtlb_alloc();
 	return vcpu->arch.gtlb ? 0 : -ENOMEM;
 }

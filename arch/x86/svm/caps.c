@@ -65,8 +65,6 @@ static void svm_read_facts(u32 edx, struct keel_caps *caps)
 	svm_facts.loses_shadow = boot_cpu_has(X86_FEATURE_HYPERVISOR) &&
 				 hypervisor_cpuid_base("TCGTCGTCGTCG", 0);
 
-	caps->has_nrip = svm_facts.nrips;
-	caps->has_decode = svm_facts.decode_assists;
 	caps->max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? 3 : 2;
 	caps->s2_format = &s2_format_npt;
 	caps->s2_levels = boot_cpu_has(X86_FEATURE_LA57) ? 5 : 4;
@@ -150,7 +148,7 @@ static void svm_reset_tsc_ratio(struct svm_cpu *sc)
 	wrmsrl(MSR_AMD64_TSC_RATIO, READ_ONCE(sc->tsc_ratio));
 }
 
-bool svm_cpu_in_use(void)
+static bool svm_cpu_in_use(void)
 {
 	u64 efer;
 

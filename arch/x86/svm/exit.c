@@ -57,7 +57,6 @@ static void svm_decode_pio(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	exit->pio.size = (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT;
 	exit->pio.in = info & SVM_IOIO_TYPE_MASK;
 	exit->pio.string = info & SVM_IOIO_STR_MASK;
-	exit->pio.rep = info & SVM_IOIO_REP_MASK;
 	exit->insn_len = c->exit_info_2 - svm_save(vcpu)->rip;
 }
 
@@ -67,8 +66,6 @@ static void svm_decode_fault(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	u64 error = c->exit_info_1;
 
 	exit->fault.gpa = c->exit_info_2;
-	exit->fault.gva = 0;
-	exit->fault.gva_valid = false;
 	exit->fault.present = error & NPF_PRESENT;
 	exit->fault.access = (error & NPF_WRITE) ? KEEL_ACC_WRITE : KEEL_ACC_READ;
 	if (error & NPF_FETCH)
@@ -90,8 +87,6 @@ static void svm_decode_task(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	u32 type = c->exit_int_info & SVM_EXITINTINFO_TYPE_MASK;
 
 	exit->task.selector = c->exit_info_1;
-	exit->task.has_error = c->exit_info_2 & BIT_ULL(44);
-	exit->task.error = c->exit_info_2;
 	exit->task.reason = 0;
 	if (c->exit_info_2 & BIT_ULL(36))
 		exit->task.reason = 1;

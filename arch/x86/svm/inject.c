@@ -21,7 +21,7 @@ static void svm_step_soft(struct keel_vcpu *vcpu, const struct keel_event *ev)
 }
 
 /* False: the guest's own INT3 or INTO, which is executed again. */
-bool svm_unstep_soft(struct keel_vcpu *vcpu)
+static bool svm_unstep_soft(struct keel_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 

@@ -13,9 +13,6 @@ const struct keel_backend svm_backend = {
 	.teardown = svm_teardown,
 	.cpu_enable = svm_cpu_enable,
 	.cpu_disable = svm_cpu_disable,
-	.cpu_in_use = svm_cpu_in_use,
-	.vm_init = svm_vm_init,
-	.vm_destroy = svm_vm_destroy,
 	.vcpu_init = svm_vcpu_init,
 	.vcpu_destroy = svm_vcpu_destroy,
 	.vcpu_reset = svm_vcpu_reset,
@@ -59,5 +56,4 @@ const struct keel_backend svm_backend = {
 	.update_intercepts = svm_update_intercepts,
 	.flush_tlb = svm_flush_tlb,
 	.set_root = svm_set_root,
-	.hypercall = { 0x0f, 0x01, 0xd9 },
 };

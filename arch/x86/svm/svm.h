@@ -109,7 +109,6 @@ int svm_setup(struct keel_caps *caps);
 void svm_teardown(void);
 int svm_cpu_enable(void);
 void svm_cpu_disable(void);
-bool svm_cpu_in_use(void);
 
 /* vmcb.c: control fields and intercepts */
 int svm_vcpu_init(struct keel_vcpu *vcpu);
@@ -119,8 +118,6 @@ void svm_update_intercepts(struct keel_vcpu *vcpu);
 void svm_set_tsc(struct keel_vcpu *vcpu, u64 offset, u64 ratio);
 void svm_flush_tlb(struct keel_vcpu *vcpu);
 void svm_set_root(struct keel_vcpu *vcpu, u64 root_hpa);
-int svm_vm_init(struct keel_vm *vm);
-void svm_vm_destroy(struct keel_vm *vm);
 
 /* lifecycle.c */
 void svm_vcpu_load(struct keel_vcpu *vcpu, int cpu);
@@ -152,7 +149,6 @@ void svm_update_cr8(struct keel_vcpu *vcpu, u8 tpr, int irr);
 /* IRET and the single step behind it; true if this #DB was only ours. */
 void svm_iret_intercepted(struct keel_vcpu *vcpu);
 void svm_iret_check(struct keel_vcpu *vcpu);
-bool svm_unstep_soft(struct keel_vcpu *vcpu);
 void svm_clear_inject(struct keel_vcpu *vcpu);
 void svm_step_end(struct keel_vcpu *vcpu);
 bool svm_step_done(struct keel_vcpu *vcpu);

@@ -34,15 +34,6 @@ static const u8 svm_fixed_intercepts[] = {
 #define SVM_SPIN_FILTER		3000	/* PAUSEs in one loop before an exit */
 #define SVM_SPIN_THRESHOLD	128	/* cycles between two of one loop */
 
-int svm_vm_init(struct keel_vm *vm)
-{
-	return 0;
-}
-
-void svm_vm_destroy(struct keel_vm *vm)
-{
-}
-
 int svm_vcpu_init(struct keel_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);

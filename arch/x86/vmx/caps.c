@@ -250,7 +250,6 @@ static void vmx_read_facts(u64 basic, struct keel_caps *caps)
 	vmx_facts.tpr_shadow = vmx_facts.base[VMX_CPU] & CPU_BASED_TPR_SHADOW;
 	vmx_facts.tsc_scaling = vmx_facts.base[VMX_CPU2] & SECONDARY_EXEC_TSC_SCALING;
 	vmx_facts.pause_loop = vmx_facts.base[VMX_CPU2] & SECONDARY_EXEC_PAUSE_LOOP_EXITING;
-	vmx_facts.zero_len = misc & VMX_MISC_ZERO_LEN_INS;
 	vmx_read_timer(misc);
 	vmx_facts.log = vmx_can_log();
 	if (!vmx_facts.tpr_shadow)
@@ -271,8 +270,6 @@ static void vmx_read_facts(u64 basic, struct keel_caps *caps)
 	caps->apicv_flawed = caps->apicv && !vmx_can_post();
 	caps->log_writes = vmx_facts.log;
 	caps->preempt_timer = vmx_facts.preempt_timer;
-	caps->has_nrip = true;
-	caps->has_decode = true;
 	caps->nx = boot_cpu_has(X86_FEATURE_NX);
 	caps->tsc_scaling = vmx_facts.tsc_scaling;
 	caps->tsc_frac_bits = VMX_TSC_FRAC_BITS;
@@ -335,7 +332,7 @@ void vmx_teardown(void)
 
 /* ---- on and off ---- */
 
-bool vmx_cpu_in_use(void)
+static bool vmx_cpu_in_use(void)
 {
 	return native_read_cr4() & X86_CR4_VMXE;
 }

@@ -15,7 +15,6 @@
 #define IO_SIZE			GENMASK(2, 0)	/* less one */
 #define IO_IN			BIT(3)
 #define IO_STRING		BIT(4)
-#define IO_REP			BIT(5)
 #define IO_PORT_SHIFT		16
 
 /* "Exit Qualification for Task Switches" */
@@ -120,7 +119,6 @@ static void vmx_decode_pio(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	exit->pio.size = (qual & IO_SIZE) + 1;
 	exit->pio.in = qual & IO_IN;
 	exit->pio.string = qual & IO_STRING;
-	exit->pio.rep = qual & IO_REP;
 }
 
 /* A walk of the guest's tables counts as a write where it keeps accessed bits in them. */
@@ -130,16 +128,12 @@ static void vmx_decode_fault(struct keel_vcpu *vcpu, struct keel_exit *exit)
 
 	exit->fault.gpa = vmcs_read(GUEST_PHYSICAL_ADDRESS);
 	exit->hw.info2 = exit->fault.gpa;
-	exit->fault.gva_valid = qual & EPT_VIOLATION_GVA_IS_VALID;
-	exit->fault.gva = exit->fault.gva_valid ? vmcs_read(GUEST_LINEAR_ADDRESS) : 0;
 	exit->fault.present = qual & EPT_PERMITS;
 	exit->fault.access = (qual & EPT_VIOLATION_ACC_WRITE) ? KEEL_ACC_WRITE : KEEL_ACC_READ;
 	if (qual & EPT_VIOLATION_ACC_INSTR)
 		exit->fault.access = KEEL_ACC_EXEC;
-	if (exit->fault.gva_valid && !(qual & EPT_VIOLATION_GVA_TRANSLATED)) {
+	if ((qual & EPT_VIOLATION_GVA_IS_VALID) && !(qual & EPT_VIOLATION_GVA_TRANSLATED))
 		exit->fault.access |= KEEL_ACC_GWALK;
-		exit->fault.gva_valid = false;
-	}
 	vmx_reblock_nmi(vcpu, qual);
 }
 
@@ -147,8 +141,6 @@ static void vmx_decode_misconfig(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	exit->fault.gpa = vmcs_read(GUEST_PHYSICAL_ADDRESS);
 	exit->hw.info2 = exit->fault.gpa;
-	exit->fault.gva = 0;
-	exit->fault.gva_valid = false;
 	exit->fault.present = false;
 	exit->fault.access = KEEL_ACC_READ;
 }
@@ -157,8 +149,6 @@ static void vmx_decode_misconfig(struct keel_vcpu *vcpu, struct keel_exit *exit)
 static void vmx_decode_apic_access(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	exit->fault.gpa = APIC_DEFAULT_PHYS_BASE | (exit->hw.info1 & GENMASK(11, 0));
-	exit->fault.gva = 0;
-	exit->fault.gva_valid = false;
 	exit->fault.present = true;
 	exit->fault.access = KEEL_ACC_READ;
 }
@@ -182,13 +172,8 @@ static void vmx_decode_eoi(struct keel_vcpu *vcpu, struct keel_exit *exit)
 
 static void vmx_decode_task(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	u32 info = vmcs_read(IDT_VECTORING_INFO_FIELD);
-
 	exit->task.selector = exit->hw.info1;
 	exit->task.reason = (u32)exit->hw.info1 >> TASK_REASON_SHIFT;
-	exit->task.has_error = (info & VECTORING_INFO_VALID_MASK) &&
-			       (info & VECTORING_INFO_DELIVER_CODE_MASK);
-	exit->task.error = exit->task.has_error ? vmcs_read(IDT_VECTORING_ERROR_CODE) : 0;
 }
 
 static void vmx_decode_irq_window(struct keel_vcpu *vcpu, struct keel_exit *exit)

@@ -146,15 +146,6 @@ void vmx_load_vmcs(struct vmx_vcpu *vmx, int cpu)
 
 /* ---- life ---- */
 
-int vmx_vm_init(struct keel_vm *vm)
-{
-	return 0;
-}
-
-void vmx_vm_destroy(struct keel_vm *vm)
-{
-}
-
 static void vmx_free_pages(struct vmx_vcpu *vmx)
 {
 	free_page((unsigned long)vmx->vmcs);

@@ -14,9 +14,6 @@ const struct keel_backend vmx_backend = {
 	.emergency_hook = vmx_emergency_hook,
 	.cpu_enable = vmx_cpu_enable,
 	.cpu_disable = vmx_cpu_disable,
-	.cpu_in_use = vmx_cpu_in_use,
-	.vm_init = vmx_vm_init,
-	.vm_destroy = vmx_vm_destroy,
 	.vcpu_init = vmx_vcpu_init,
 	.vcpu_destroy = vmx_vcpu_destroy,
 	.vcpu_reset = vmx_vcpu_reset,
@@ -62,5 +59,4 @@ const struct keel_backend vmx_backend = {
 	.update_intercepts = vmx_update_intercepts,
 	.flush_tlb = vmx_flush_tlb,
 	.set_root = vmx_set_root,
-	.hypercall = { 0x0f, 0x01, 0xc1 },
 };

@@ -94,7 +94,7 @@ struct vmx_facts {
 	u32 can[VMX_NR_CTLS];		/* controls that can be set */
 	u64 cr4_fixed;			/* bits that must be 1 */
 	bool ept_ad, ept_5level, invept_single;
-	bool vpid, tpr_shadow, tsc_scaling, pause_loop, zero_len;
+	bool vpid, tpr_shadow, tsc_scaling, pause_loop;
 	bool flush_l1d;
 	bool preempt_timer, log;
 	u8 preempt_shift;		/* TSC ticks of one of the timer's: a power of 2 */
@@ -172,11 +172,8 @@ void vmx_teardown(void);
 void vmx_emergency_hook(bool on);
 int vmx_cpu_enable(void);
 void vmx_cpu_disable(void);
-bool vmx_cpu_in_use(void);
 
 /* vmcs.c: its life, control fields and intercepts */
-int vmx_vm_init(struct keel_vm *vm);
-void vmx_vm_destroy(struct keel_vm *vm);
 int vmx_vcpu_init(struct keel_vcpu *vcpu);
 void vmx_vcpu_destroy(struct keel_vcpu *vcpu);
 void vmx_vcpu_reset(struct keel_vcpu *vcpu, bool init);

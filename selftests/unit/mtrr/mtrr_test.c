@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "../../../arch/x86/mtrr.h"
+#include <keel/mtrr.h>
 #include "tap.h"
 
 #define PHYS	40

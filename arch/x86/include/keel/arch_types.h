@@ -17,7 +17,7 @@
 #include <asm/pvclock-abi.h>
 #include <keel/core.h>
 #include <keel/emul.h>
-#include "../../mtrr.h"
+#include <keel/mtrr.h>
 
 /* plain.c */
 struct keel_plain {
@@ -35,7 +35,7 @@ enum keel_reg {
 	KEEL_RIP, KEEL_NR_REGS
 };
 
-/* Requests of x86, see vcpu.h. */
+/* Requests of x86, from KEEL_REQ_ARCH on: vcpu.h includes this, so vcpu.c compares the two. */
 enum {
 	KEEL_REQ_EVENT = 8,	/* look whether something can be injected */
 	KEEL_REQ_APIC_TIMER,	/* the APIC timer's hrtimer fired */
@@ -45,7 +45,7 @@ enum {
 	KEEL_REQ_TRIPLE_FAULT,
 	KEEL_REQ_SCAN_IOAPIC,	/* recompute which EOIs matter */
 	KEEL_REQ_IOAPIC_EOI,	/* split irqchip: tell userspace */
-	KEEL_REQ_MASTERCLOCK,	/* VM: recompute the master clock */
+	KEEL_REQ_MASTERCLOCK,	/* recompute the VM's time base */
 	KEEL_REQ_INTERCEPTS,	/* debug, CPUID or APIC mode changed what is intercepted */
 	KEEL_REQ_MIGRATE_TIMER,
 };
@@ -157,16 +157,12 @@ struct keel_vcpu_arch {
 	int user_irq;			/* KVM_INTERRUPT vector or -1 */
 	u32 mp_state;			/* KVM_MP_STATE_* */
 	bool unhalted;			/* kicked by a hypercall: the next HLT does not wait */
-	bool triple_fault;
 
 	/* emulation: pio.c, mmio.c, plain.c */
 	struct emul_ctxt *emul;		/* allocated at creation */
 	struct keel_mmio mmio;
 	struct keel_pio pio;
 	struct keel_plain plain;
-	gpa_t fault_gpa;		/* of the exit being handled, */
-	gva_t fault_gva;		/* its linear address if the CPU told it */
-	bool fault_gva_valid;
 
 	/* fpu.c */
 	struct fpu_guest fpu;
@@ -187,7 +183,7 @@ struct keel_vcpu_arch {
 	u64 *mce_banks;			/* 4 per bank */
 	u64 smi_count, smbase;
 	u64 hwcr, power_ctl, misc_features, ucode_rev, osvw_length, osvw_status;
-	u64 pv_poll, pv_eoi, pv_async_en, pv_async_int;
+	u64 pv_poll;
 
 	/* tsc.c, pvclock.c, steal.c */
 	u64 tsc_offset, tsc_adjust, tsc_scaling;	/* scaling: ratio as the backend takes it */
@@ -206,13 +202,11 @@ struct keel_vcpu_arch {
 	bool irq_window_open;		/* what kvm_run says */
 
 	/* mmu/: tlb.c, fault.c */
-	u64 root_hpa;			/* stage-2 root, as the backend loads it */
 	void *table_cache[8];		/* zeroed pages for tables, filled before mmu_lock */
 	unsigned int nr_table_cache;
 	struct keel_gtlb *gtlb;		/* gtlb.c: walks of the guest's own tables */
 
-	int last_cpu;			/* last physical CPU, for ASID and barriers */
-	bool in_guest_irq;		/* NMI or IRQ handling on exit */
+	int last_cpu;			/* of the last entry */
 };
 
 struct keel_irqchip;		/* irqchip/irqchip.c: PICs and IOAPIC */
@@ -260,9 +254,6 @@ struct keel_vm_arch {
 	u64 master_kernel_ns, master_cycle_now;	/* (k) host time and host TSC at one moment */
 	s64 kvmclock_offset;			/* (k) added to host time: guest's boot is 0 */
 	u64 wall_clock_msr;			/* (a) */
-
-	bool user_space_msr;			/* caps not built yet keep these false */
-	atomic_t noncoherent_dma;
 };
 
 #endif
