@@ -167,7 +167,7 @@ static void faults_against_munmap(struct kunit *test)
 	unsigned int i, wrong = 0;
 	int r;
 
-	prandom_seed_state(&race.rnd, 1);
+	rig_random(&race.rnd);
 	rig_thread_start(test, &other);
 	for (i = 0; i < 2000 || READ_ONCE(other.rounds) < 200; i++) {
 		rig_load(rig->vcpu[0]);

@@ -62,6 +62,15 @@ static const struct kernel_param_ops control_ops = { .set = control_set, .get = 
 module_param_cb(kunit, &control_ops, NULL, 0600);
 MODULE_PARM_DESC(kunit, "1: run the tests; 0: forget their results; read: how many suites");
 
+static ulong kunit_seed = 1;
+module_param(kunit_seed, ulong, 0600);
+MODULE_PARM_DESC(kunit_seed, "of what is random in the tests");
+
+void rig_random(struct rnd_state *rnd)
+{
+	prandom_seed_state(rnd, kunit_seed);
+}
+
 /* ---- memory ---- */
 
 unsigned long rig_map(unsigned long at, unsigned long pages)

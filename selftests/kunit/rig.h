@@ -33,6 +33,9 @@ void rig_exit(struct kunit *test);
 void rig_load(struct keel_vcpu *vcpu);
 void rig_put(struct keel_vcpu *vcpu);
 
+/* Begin the series of the parameter kunit_seed, which the runner prints. */
+void rig_random(struct rnd_state *rnd);
+
 /* All local APICs are on by their spurious-interrupt registers. No vCPU loaded. */
 void rig_enable_apics(struct rig *rig);
 
