@@ -81,7 +81,8 @@ static void a_letter_for_each(struct kunit *test)
 		{ .vcpu = vcpu, .req = KEEL_REQ_TLB_FLUSH }, { .vcpu = vcpu, .req = KEEL_REQ_OUT },
 	};
 	struct rig_thread writer[2] = {
-		{ .fn = write_when_read, .arg = &box[0] }, { .fn = write_when_read, .arg = &box[1] },
+		{ .fn = write_when_read, .arg = &box[0] },
+		{ .fn = write_when_read, .arg = &box[1] },
 	};
 	unsigned int i;
 
@@ -116,7 +117,8 @@ static void no_request_is_lost(struct kunit *test)
 			rig_thread_stop(&writer[i]);
 			read_letter(&box[i]);
 			KUNIT_EXPECT_EQ(test, box[i].read, box[i].written);
-			box[i].read = box[i].written = 0;
+			box[i].read = 0;
+			box[i].written = 0;
 		}
 	}
 }
