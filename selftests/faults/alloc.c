@@ -37,8 +37,7 @@ static void fail_settings(void)
 static void need_faults(void)
 {
 	nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (nth < 0)
-		SKIP("this kernel has no fault injection");
+	NEED(nth >= 0, "this kernel has no fault injection");
 	fail_settings();
 }
 

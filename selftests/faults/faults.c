@@ -34,6 +34,13 @@ int online_cpus(void)
 	return sysconf(_SC_NPROCESSORS_ONLN);
 }
 
+bool kernel_has_sanitizers(void)
+{
+	const char *kernel = getenv("KEEL_KERNEL") ?: "";
+
+	return !strcmp(kernel, "kasan") || !strcmp(kernel, "kcsan");
+}
+
 void write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);

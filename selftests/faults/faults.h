@@ -41,6 +41,16 @@ void stop_vcpus(struct runner *r, unsigned int nr);
 void wait_for_runs(struct runner *r, unsigned int nr, unsigned int n);
 
 int online_cpus(void);
+
+/* Skip the test for want of @cond. A kernel with sanitizers has it all: there it fails. */
+bool kernel_has_sanitizers(void);
+#define NEED(cond, why)								\
+	do {									\
+		if (!(cond)) {							\
+			ASSERT_TRUE(!kernel_has_sanitizers());			\
+			SKIP(why);						\
+		}								\
+	} while (0)
 void write_file(const char *path, const char *text);	/* asserts */
 
 #endif

@@ -2,6 +2,9 @@
 /*
  * notifier.c - the host's memory changes: what is mapped for a guest goes with it
  */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include "rig.h"
@@ -141,7 +144,7 @@ static void slot_takes_mappings(struct kunit *test)
 struct race {
 	struct rig *rig;
 	struct rnd_state rnd;
-	unsigned int left;	/* found mapped after their memory went */
+	unsigned int left;	/* found mapped after their memory or slot went */
 };
 
 /* Nothing is mapped when munmap() has returned, until there is memory again. */
@@ -164,7 +167,7 @@ static void faults_against_munmap(struct kunit *test)
 	unsigned int i, wrong = 0;
 	int r;
 
-	prandom_seed_state(&race.rnd, 1);
+	rig_random(&race.rnd);
 	rig_thread_start(test, &other);
 	for (i = 0; i < 2000 || READ_ONCE(other.rounds) < 200; i++) {
 		rig_load(rig->vcpu[0]);
@@ -181,37 +184,239 @@ static void faults_against_munmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rig->vm->mn_active, 0);
 }
 
-static void move_slot(void *arg)
+#define AWAY	(RIG_BASE << 4)
+
+static int set_slot(struct rig *rig, u64 gpa, u64 size)
 {
-	struct rig *rig = arg;
 	struct kvm_userspace_memory_region r = {
-		.guest_phys_addr = RIG_BASE << 4, .memory_size = RIG_PAGES << PAGE_SHIFT,
-		.userspace_addr = rig->hva,
+		.guest_phys_addr = gpa, .memory_size = size, .userspace_addr = rig->hva,
 	};
 
-	keel_memslot_set(rig->vm, &r);
-	r.guest_phys_addr = RIG_BASE;
-	keel_memslot_set(rig->vm, &r);
+	return keel_memslot_set(rig->vm, &r);
 }
 
-/* The slot that a fault found may be gone when it maps: then nothing is mapped. */
+static unsigned int mapped_of_raced(struct rig *rig)
+{
+	unsigned int n = 0;
+	gfn_t gfn;
+
+	for (gfn = FIRST; gfn < FIRST + RACED; gfn++)
+		n += rig_mapped(rig->vm, gfn);
+	return n;
+}
+
+/* Nothing is mapped where the slot was, once it has moved. */
+static void move_slot(void *arg)
+{
+	struct race *race = arg;
+
+	if (set_slot(race->rig, AWAY, RIG_PAGES << PAGE_SHIFT))
+		race->left++;
+	race->left += mapped_of_raced(race->rig);
+	if (set_slot(race->rig, RIG_BASE, RIG_PAGES << PAGE_SHIFT))
+		race->left++;
+}
+
 static void faults_against_slots(struct kunit *test)
 {
-	struct rig *rig = rig_of(test);
-	struct rig_thread other = { .fn = move_slot, .arg = rig };
-	unsigned int i;
+	struct race race = { .rig = rig_of(test) };
+	struct rig_thread other = { .fn = move_slot, .arg = &race };
+	struct rig *rig = race.rig;
+	unsigned int i, mapped = 0, away = 0;
+	int r;
 
 	rig_thread_start(test, &other);
 	for (i = 0; i < 300 || READ_ONCE(other.rounds) < 30; i++) {
 		rig_load(rig->vcpu[0]);
-		/* Where there is no slot the instruction is emulated: none is there, either. */
-		rig_fault(rig->vcpu[0], FIRST + i % RACED, true);
+		r = rig_fault(rig->vcpu[0], FIRST + i % RACED, true);
 		rig_put(rig->vcpu[0]);
+		mapped += r == KEEL_RESUME;
+		/* Without a slot the instruction is emulated, and there is none, either. */
+		away += r == KEEL_TO_USER;
 		cond_resched();
 	}
 	rig_thread_stop(&other);
+	KUNIT_EXPECT_EQ(test, race.left, 0);
+	KUNIT_EXPECT_EQ(test, mapped + away, i);
+	KUNIT_EXPECT_GT(test, mapped, 0);
+	KUNIT_EXPECT_GT(test, away, 0);
 	vm_munmap(rig->hva, RIG_PAGES << PAGE_SHIFT);
 	KUNIT_EXPECT_EQ(test, mapped_frames(rig->vm), 0);
+}
+
+/* ---- between look-up and mapping ---- */
+
+/* Memory that has the host call us while the fault waits for its page. */
+struct halfway {
+	struct rig *rig;
+	void (*then)(struct halfway *h);
+	struct page *page;
+	unsigned int calls, late;
+	/* for a slot that goes */
+	struct keel_memslot *slot;
+	u64 gpa, size;		/* to be */
+	bool go;
+	int result;
+};
+
+static vm_fault_t halfway_fault(struct vm_fault *vmf)
+{
+	struct halfway *h = vmf->vma->vm_private_data;
+
+	h->calls++;
+	h->then(h);
+	get_page(h->page);
+	vmf->page = h->page;
+	return 0;
+}
+
+static const struct vm_operations_struct halfway_vm_ops = { .fault = halfway_fault };
+
+static int halfway_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_private_data = file->private_data;
+	vma->vm_ops = &halfway_vm_ops;
+	return 0;
+}
+
+static const struct file_operations halfway_fops = { .owner = THIS_MODULE, .mmap = halfway_mmap };
+
+/* In place of the slot's first page. */
+static void halfway_map(struct kunit *test, struct halfway *h)
+{
+	struct file *file;
+
+	h->rig = rig_of(test);
+	h->page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	KUNIT_ASSERT_NOT_NULL(test, h->page);
+	file = anon_inode_getfile("keel-kunit", &halfway_fops, h, O_RDWR);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_EXPECT_EQ(test, vm_mmap(file, h->rig->hva, PAGE_SIZE, PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_FIXED, 0), h->rig->hva);
+	fput(file);
+}
+
+static void halfway_unmap(struct halfway *h)
+{
+	vm_munmap(h->rig->hva, PAGE_SIZE);
+	put_page(h->page);
+}
+
+static int fault_at_first(struct rig *rig)
+{
+	int r;
+
+	rig_load(rig->vcpu[0]);
+	r = rig_fault(rig->vcpu[0], FIRST, true);
+	rig_put(rig->vcpu[0]);
+	return r;
+}
+
+static void invalidate(struct halfway *h, bool end)
+{
+	const struct mmu_notifier_ops *ops = h->rig->vm->mn.ops;
+	struct mmu_notifier_range range = {
+		.mm = h->rig->vm->mm, .start = h->rig->hva, .end = h->rig->hva + PAGE_SIZE,
+	};
+
+	if (end)
+		ops->invalidate_range_end(&h->rig->vm->mn, &range);
+	else
+		ops->invalidate_range_start(&h->rig->vm->mn, &range);
+}
+
+static void invalidate_all_of_it(struct halfway *h)
+{
+	invalidate(h, false);
+	invalidate(h, true);
+}
+
+static void begin_invalidation(struct halfway *h)
+{
+	invalidate(h, false);
+}
+
+/* What was looked up before the invalidation ended is not mapped; what is, after, is. */
+static void invalidated_halfway(struct kunit *test)
+{
+	struct halfway h = { .then = invalidate_all_of_it };
+
+	halfway_map(test, &h);
+	KUNIT_EXPECT_EQ(test, fault_at_first(h.rig), KEEL_RESUME);
+	KUNIT_EXPECT_EQ(test, h.calls, 1);
+	KUNIT_EXPECT_FALSE(test, rig_mapped(h.rig->vm, FIRST));
+	KUNIT_EXPECT_EQ(test, fault_at_first(h.rig), KEEL_RESUME);
+	KUNIT_EXPECT_EQ(test, h.calls, 1);
+	KUNIT_EXPECT_TRUE(test, rig_mapped(h.rig->vm, FIRST));
+	halfway_unmap(&h);
+	KUNIT_EXPECT_FALSE(test, rig_mapped(h.rig->vm, FIRST));
+}
+
+static void invalidation_goes_on(struct kunit *test)
+{
+	struct halfway h = { .then = begin_invalidation };
+
+	halfway_map(test, &h);
+	KUNIT_EXPECT_EQ(test, fault_at_first(h.rig), KEEL_RESUME);
+	KUNIT_EXPECT_EQ(test, h.calls, 1);
+	KUNIT_EXPECT_FALSE(test, rig_mapped(h.rig->vm, FIRST));
+	KUNIT_EXPECT_EQ(test, fault_at_first(h.rig), KEEL_RESUME);
+	KUNIT_EXPECT_FALSE(test, rig_mapped(h.rig->vm, FIRST));
+	invalidate(&h, true);
+	KUNIT_EXPECT_EQ(test, fault_at_first(h.rig), KEEL_RESUME);
+	KUNIT_EXPECT_TRUE(test, rig_mapped(h.rig->vm, FIRST));
+	halfway_unmap(&h);
+}
+
+static void change_when_told(void *arg)
+{
+	struct halfway *h = arg;
+
+	if (!xchg(&h->go, false)) {
+		schedule_timeout_uninterruptible(1);
+		return;
+	}
+	h->result = set_slot(h->rig, h->gpa, h->size);
+}
+
+static struct keel_memslot *slot_0(struct rig *rig)
+{
+	return xa_load(&rig->vm->slots.by_id, 0);
+}
+
+/* The slot's number is given on when its frames are unmapped: then the fault may go on. */
+static void let_slot_go(struct halfway *h)
+{
+	WRITE_ONCE(h->go, true);
+	h->late += !rig_soon(slot_0(h->rig) != h->slot);
+}
+
+/* The slot that the fault has found goes meanwhile: nothing is mapped where it was. */
+static void slot_goes_halfway(struct kunit *test, u64 gpa, u64 size)
+{
+	struct halfway h = { .then = let_slot_go, .gpa = gpa, .size = size, .result = 1 };
+	struct rig_thread other = { .fn = change_when_told, .arg = &h };
+
+	halfway_map(test, &h);
+	h.slot = slot_0(h.rig);
+	rig_thread_start(test, &other);
+	KUNIT_EXPECT_EQ(test, fault_at_first(h.rig), KEEL_RESUME);
+	rig_thread_stop(&other);
+	KUNIT_EXPECT_EQ(test, h.calls, 1);
+	KUNIT_EXPECT_EQ(test, h.late, 0);
+	KUNIT_EXPECT_EQ(test, h.result, 0);
+	KUNIT_EXPECT_FALSE(test, rig_mapped(h.rig->vm, FIRST));
+	halfway_unmap(&h);
+}
+
+static void slot_moves_halfway(struct kunit *test)
+{
+	slot_goes_halfway(test, AWAY, RIG_PAGES << PAGE_SHIFT);
+}
+
+static void slot_is_deleted_halfway(struct kunit *test)
+{
+	slot_goes_halfway(test, 0, 0);
 }
 
 static struct kunit_case notifier_cases[] = {
@@ -223,6 +428,10 @@ static struct kunit_case notifier_cases[] = {
 	KUNIT_CASE(slot_takes_mappings),
 	KUNIT_CASE(faults_against_munmap),
 	KUNIT_CASE(faults_against_slots),
+	KUNIT_CASE(invalidated_halfway),
+	KUNIT_CASE(invalidation_goes_on),
+	KUNIT_CASE(slot_moves_halfway),
+	KUNIT_CASE(slot_is_deleted_halfway),
 	{ }
 };
 

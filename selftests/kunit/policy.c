@@ -2,8 +2,6 @@
 /*
  * policy.c - what CPUID and MSRs say and take, on the host that this is
  */
-#include <linux/kvm.h>
-#include <linux/uaccess.h>
 #include <asm/msr-index.h>
 #include "arch/x86/backend.h"
 #include "arch/x86/cpuid.h"
@@ -11,8 +9,6 @@
 #include "arch/x86/msr_table.h"
 #include "arch/x86/regs.h"
 #include "rig.h"
-
-#define ENTRIES	256
 
 static int policy_init(struct kunit *test)
 {
@@ -35,15 +31,9 @@ static struct keel_vcpu *cpu_of(struct kunit *test)
 	return rig_of(test)->vcpu[0];
 }
 
-/* The supported table, in the memory of the rig, for the vCPU. */
 static void give_cpuid(struct kunit *test)
 {
-	union keel_arg arg = { .user = (void __user *)rig_of(test)->hva };
-	struct kvm_cpuid2 head = { .nent = ENTRIES };
-
-	KUNIT_ASSERT_EQ(test, copy_to_user(arg.user, &head, sizeof(head)), 0UL);
-	KUNIT_ASSERT_EQ(test, keel_ioc_get_supported_cpuid(arg), 0L);
-	KUNIT_ASSERT_EQ(test, keel_ioc_set_cpuid2(cpu_of(test), arg), 0L);
+	rig_give_cpuid(test, cpu_of(test));
 }
 
 struct regs {

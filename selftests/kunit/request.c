@@ -32,12 +32,15 @@ static void all_are_asked(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, rig->vcpu[i]->requests, BIT(KEEL_REQ_TLB_FLUSH));
 }
 
-/* What a request is about is there when the request is seen. */
+/* ---- letters: what a request is about ---- */
+
 struct letterbox {
 	struct keel_vcpu *vcpu;
 	unsigned int req;
-	unsigned long written, seen, stale;
+	unsigned long written, read, wrong;
 };
+
+#define LETTERS	300UL
 
 static void write_letter(void *arg)
 {
@@ -47,17 +50,53 @@ static void write_letter(void *arg)
 	keel_vcpu_request(box->vcpu, box->req);
 }
 
-static void read_letters(struct letterbox *box)
+static void write_when_read(void *arg)
 {
-	unsigned long now;
+	struct letterbox *box = arg;
 
-	if (!keel_vcpu_take_request(box->vcpu, box->req))
-		return;
-	now = READ_ONCE(box->written);
-	box->stale += now < box->seen;
-	box->seen = now;
+	if (READ_ONCE(box->read) == box->written)
+		write_letter(box);
 }
 
+/* The next letter is written when the last was read: each request brings one, and one only. */
+static void read_letter(struct letterbox *box)
+{
+	if (!keel_vcpu_take_request(box->vcpu, box->req))
+		return;
+	box->wrong += READ_ONCE(box->written) != box->read + 1;
+	WRITE_ONCE(box->read, READ_ONCE(box->written));
+}
+
+static bool letters_read(struct letterbox *box)
+{
+	read_letter(&box[0]);
+	read_letter(&box[1]);
+	return box[0].read >= LETTERS && box[1].read >= LETTERS;
+}
+
+static void a_letter_for_each(struct kunit *test)
+{
+	struct keel_vcpu *vcpu = rig_of(test)->vcpu[0];
+	struct letterbox box[2] = {
+		{ .vcpu = vcpu, .req = KEEL_REQ_TLB_FLUSH }, { .vcpu = vcpu, .req = KEEL_REQ_OUT },
+	};
+	struct rig_thread writer[2] = {
+		{ .fn = write_when_read, .arg = &box[0] },
+		{ .fn = write_when_read, .arg = &box[1] },
+	};
+	unsigned int i;
+
+	WRITE_ONCE(vcpu->requests, 0);
+	for (i = 0; i < 2; i++)
+		rig_thread_start(test, &writer[i]);
+	KUNIT_EXPECT_TRUE(test, rig_soon(letters_read(box)));
+	for (i = 0; i < 2; i++) {
+		rig_thread_stop(&writer[i]);
+		KUNIT_EXPECT_EQ(test, box[i].wrong, 0UL);
+	}
+}
+
+/* Writers that wait for nobody: the last letter of each is read all the same. */
 static void no_request_is_lost(struct kunit *test)
 {
 	struct keel_vcpu *vcpu = rig_of(test)->vcpu[0];
@@ -67,26 +106,27 @@ static void no_request_is_lost(struct kunit *test)
 	struct rig_thread writer[2] = {
 		{ .fn = write_letter, .arg = &box[0] }, { .fn = write_letter, .arg = &box[1] },
 	};
-	unsigned int i;
+	unsigned int i, round;
 
-	WRITE_ONCE(vcpu->requests, 0);
-	for (i = 0; i < 2; i++)
-		rig_thread_start(test, &writer[i]);
-	while (box[0].seen < 5000 || box[1].seen < 5000) {
+	for (round = 0; round < 30; round++) {
+		WRITE_ONCE(vcpu->requests, 0);
 		for (i = 0; i < 2; i++)
-			read_letters(&box[i]);
-		cond_resched();
-	}
-	for (i = 0; i < 2; i++) {
-		rig_thread_stop(&writer[i]);
-		read_letters(&box[i]);
-		KUNIT_EXPECT_EQ(test, box[i].seen, box[i].written);
-		KUNIT_EXPECT_EQ(test, box[i].stale, 0);
+			rig_thread_start(test, &writer[i]);
+		KUNIT_EXPECT_TRUE(test, rig_soon(letters_read(box)));
+		for (i = 0; i < 2; i++) {
+			rig_thread_stop(&writer[i]);
+			read_letter(&box[i]);
+			KUNIT_EXPECT_EQ(test, box[i].read, box[i].written);
+			box[i].read = 0;
+			box[i].written = 0;
+		}
 	}
 }
 
-/* Sleeps in HLT until what it waits for comes, again and again. */
+/* ---- sleep in HLT ---- */
+
 struct sleeper {
+	struct rig_thread thread;
 	struct keel_vcpu *vcpu;
 	unsigned long woken;
 };
@@ -103,58 +143,113 @@ static void sleep_once(void *arg)
 	WRITE_ONCE(s->woken, s->woken + 1);
 }
 
-static void kick_ends_sleep(struct kunit *test)
+/* An application processor waits for a SIPI: nothing but its request word wakes it. */
+static void sleeper_start(struct kunit *test, struct sleeper *s)
 {
-	struct keel_vcpu *vcpu = rig_of(test)->vcpu[1];
-	struct sleeper s = { .vcpu = vcpu };
-	struct rig_thread sleeper = { .fn = sleep_once, .arg = &s };
-	unsigned long want, i;
-
-	/* An application processor waits for a SIPI: nothing else wakes it. */
-	WRITE_ONCE(vcpu->requests, 0);
-	rig_thread_start(test, &sleeper);
-	for (i = 0; i < 200; i++) {
-		want = READ_ONCE(s.woken) + 1;
-		while (READ_ONCE(s.woken) < want) {
-			keel_vcpu_request(vcpu, i & 1 ? KEEL_REQ_OUT : KEEL_REQ_UNBLOCK);
-			keel_vcpu_kick(vcpu);
-			cond_resched();
-		}
-	}
-	keel_vcpu_request(vcpu, KEEL_REQ_OUT);
-	keel_vcpu_kick(vcpu);
-	KUNIT_EXPECT_GE(test, s.woken, 200UL);
-	/* It may have gone to sleep again before it is told to stop. */
-	while (READ_ONCE(vcpu->blocked)) {
-		keel_vcpu_request(vcpu, KEEL_REQ_OUT);
-		keel_vcpu_kick(vcpu);
-		cond_resched();
-	}
-	set_bit(KEEL_REQ_DEAD, &vcpu->requests);
-	keel_vcpu_kick(vcpu);
-	rig_thread_stop(&sleeper);
-	clear_bit(KEEL_REQ_DEAD, &vcpu->requests);
+	s->vcpu = rig_of(test)->vcpu[1];
+	s->thread.fn = sleep_once;
+	s->thread.arg = s;
+	WRITE_ONCE(s->vcpu->requests, 0);
+	rig_thread_start(test, &s->thread);
 }
 
-/* A VM that was killed takes its vCPUs out of their sleep, and its ioctls say so. */
+/* To stop a thread wakes it, too: it ends although a kick may not. */
+static void sleeper_stop(struct sleeper *s)
+{
+	set_bit(KEEL_REQ_DEAD, &s->vcpu->requests);
+	rig_thread_stop(&s->thread);
+	clear_bit(KEEL_REQ_DEAD, &s->vcpu->requests);
+}
+
+static bool sleeps(const struct sleeper *s)
+{
+	return READ_ONCE(s->vcpu->blocked) && rig_thread_sleeps(&s->thread);
+}
+
+/* One kick, once. */
+static void kick(struct sleeper *s, unsigned int req)
+{
+	keel_vcpu_request(s->vcpu, req);
+	keel_vcpu_kick(s->vcpu);
+}
+
+#define KICKS	100UL
+
+static void kick_ends_sleep(struct kunit *test)
+{
+	struct sleeper s = { };
+	unsigned long i;
+
+	sleeper_start(test, &s);
+	for (i = 0; i < KICKS; i++) {
+		if (!rig_soon(sleeps(&s)) || READ_ONCE(s.woken) != i)
+			break;
+		kick(&s, i & 1 ? KEEL_REQ_OUT : KEEL_REQ_UNBLOCK);
+		if (!rig_soon(READ_ONCE(s.woken) == i + 1))
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, i, KICKS);
+	/* It sleeps still, as nobody kicked it. */
+	KUNIT_EXPECT_TRUE(test, rig_soon(sleeps(&s)));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(s.woken), KICKS);
+	sleeper_stop(&s);
+}
+
+/* Wherever it is on the way to its sleep. */
+static void kick_comes_early(struct kunit *test)
+{
+	struct sleeper s = { };
+	unsigned long i;
+
+	sleeper_start(test, &s);
+	for (i = 0; i < 50 * KICKS; i++) {
+		kick(&s, KEEL_REQ_UNBLOCK);
+		if (!rig_soon(READ_ONCE(s.woken) > i))
+			break;
+	}
+	KUNIT_EXPECT_EQ(test, i, 50 * KICKS);
+	sleeper_stop(&s);
+}
+
+/* What is asked of a vCPU that sleeps, and is none of its sleep's business, does not end it. */
+static void other_requests_wait(struct kunit *test)
+{
+	struct sleeper s = { };
+
+	sleeper_start(test, &s);
+	KUNIT_EXPECT_TRUE(test, rig_soon(sleeps(&s)));
+	kick(&s, KEEL_REQ_TLB_FLUSH);
+	KUNIT_EXPECT_TRUE(test, rig_soon(sleeps(&s)));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(s.woken), 0UL);
+	KUNIT_EXPECT_TRUE(test, keel_vcpu_requested(s.vcpu, KEEL_REQ_TLB_FLUSH));
+	sleeper_stop(&s);
+}
+
+/* A VM that was killed takes its vCPUs out of their sleep. */
 static void killed_vm_wakes(struct kunit *test)
 {
 	struct rig *rig = rig_of(test);
+	struct sleeper s = { };
+	unsigned int i;
 
+	sleeper_start(test, &s);
+	KUNIT_EXPECT_TRUE(test, rig_soon(sleeps(&s)));
 	keel_vm_kill(rig->vm, "a test says so");
+	KUNIT_EXPECT_TRUE(test, rig_soon(READ_ONCE(s.woken) > 0));
 	KUNIT_EXPECT_TRUE(test, rig->vm->dead);
-	KUNIT_EXPECT_TRUE(test, keel_vcpu_requested(rig->vcpu[0], KEEL_REQ_DEAD));
-	rig_load(rig->vcpu[2]);
-	keel_vcpu_block(rig->vcpu[2]);
-	rig_put(rig->vcpu[2]);
-	KUNIT_EXPECT_TRUE(test, keel_vcpu_requested(rig->vcpu[2], KEEL_REQ_DEAD));
+	for (i = 0; i < RIG_VCPUS; i++)
+		KUNIT_EXPECT_TRUE(test, keel_vcpu_requested(rig->vcpu[i], KEEL_REQ_DEAD));
+	sleeper_stop(&s);
 }
 
 static struct kunit_case request_cases[] = {
 	KUNIT_CASE(taken_once),
 	KUNIT_CASE(all_are_asked),
+	KUNIT_CASE(a_letter_for_each),
 	KUNIT_CASE(no_request_is_lost),
 	KUNIT_CASE(kick_ends_sleep),
+	KUNIT_CASE(kick_comes_early),
+	KUNIT_CASE(other_requests_wait),
 	KUNIT_CASE(killed_vm_wakes),
 	{ }
 };

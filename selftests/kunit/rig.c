@@ -8,10 +8,15 @@
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include "arch/x86/backend.h"
+#include "arch/x86/cpuid.h"
 #include "arch/x86/irqchip/irqchip.h"
 #include "arch/x86/mmu/s2_vm.h"
 #include "rig.h"
+
+#define APIC_SVR	0xfee000f0ULL
+#define CPUID_ENTRIES	256
 
 static struct mm_struct *borrowed;
 static DEFINE_MUTEX(control_lock);
@@ -20,7 +25,7 @@ static bool results_there;
 static struct kunit_suite *suites[] = {
 	&keel_stage2_suite, &keel_notifier_suite, &keel_event_suite, &keel_request_suite,
 	&keel_routing_suite, &keel_bus_suite, &keel_slots_suite, &keel_policy_suite,
-	&keel_stats_suite,
+	&keel_stats_suite, &keel_apic_map_suite,
 };
 
 /*
@@ -47,9 +52,24 @@ static int control_set(const char *val, const struct kernel_param *kp)
 	return 0;
 }
 
-static const struct kernel_param_ops control_ops = { .set = control_set };
-module_param_cb(kunit, &control_ops, NULL, 0200);
-MODULE_PARM_DESC(kunit, "1: run the tests; 0: forget their results");
+/* How many suites there are: who reads their results must have found as many. */
+static int control_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%zu\n", ARRAY_SIZE(suites));
+}
+
+static const struct kernel_param_ops control_ops = { .set = control_set, .get = control_get };
+module_param_cb(kunit, &control_ops, NULL, 0600);
+MODULE_PARM_DESC(kunit, "1: run the tests; 0: forget their results; read: how many suites");
+
+static ulong kunit_seed = 1;
+module_param(kunit_seed, ulong, 0600);
+MODULE_PARM_DESC(kunit_seed, "of what is random in the tests");
+
+void rig_random(struct rnd_state *rnd)
+{
+	prandom_seed_state(rnd, kunit_seed);
+}
 
 /* ---- memory ---- */
 
@@ -168,6 +188,28 @@ void rig_exit(struct kunit *test)
 	if (current->flags & PF_KTHREAD)
 		kthread_unuse_mm(borrowed);
 	kfree(rig);
+}
+
+void rig_enable_apics(struct rig *rig)
+{
+	u32 enabled = 0x1ff;
+	unsigned int i;
+
+	for (i = 0; i < RIG_VCPUS; i++) {
+		rig_load(rig->vcpu[i]);
+		keel_apic_mmio_write(rig->vcpu[i], APIC_SVR, 4, &enabled);
+		rig_put(rig->vcpu[i]);
+	}
+}
+
+void rig_give_cpuid(struct kunit *test, struct keel_vcpu *vcpu)
+{
+	union keel_arg arg = { .user = (void __user *)rig_of(test)->hva };
+	struct kvm_cpuid2 head = { .nent = CPUID_ENTRIES };
+
+	KUNIT_ASSERT_EQ(test, copy_to_user(arg.user, &head, sizeof(head)), 0UL);
+	KUNIT_ASSERT_EQ(test, keel_ioc_get_supported_cpuid(arg), 0L);
+	KUNIT_ASSERT_EQ(test, keel_ioc_set_cpuid2(vcpu, arg), 0L);
 }
 
 /* ---- threads ---- */

@@ -9,6 +9,7 @@
 #define KEEL_KUNIT_RIG_H
 
 #include <kunit/test.h>
+#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/prandom.h>
 #include <keel/arch.h>
@@ -32,6 +33,15 @@ void rig_exit(struct kunit *test);
 void rig_load(struct keel_vcpu *vcpu);
 void rig_put(struct keel_vcpu *vcpu);
 
+/* Begin the series of the parameter kunit_seed, which the runner prints. */
+void rig_random(struct rnd_state *rnd);
+
+/* All local APICs are on by their spurious-interrupt registers. No vCPU loaded. */
+void rig_enable_apics(struct rig *rig);
+
+/* The supported CPUID table, in the rig's memory, for @vcpu, which is loaded. Asserts. */
+void rig_give_cpuid(struct kunit *test, struct keel_vcpu *vcpu);
+
 /* Memory of the borrowed address space; with @at at that place, whatever is there. */
 unsigned long rig_map(unsigned long at, unsigned long pages);
 
@@ -51,6 +61,27 @@ struct rig_thread {
 	unsigned long rounds;
 };
 
+/* Is it asleep until somebody wakes it? */
+static inline bool rig_thread_sleeps(const struct rig_thread *t)
+{
+	return READ_ONCE(t->task->__state) == TASK_INTERRUPTIBLE;
+}
+
+/* Does @cond come true in a time that only a hang exceeds? May sleep. */
+#define rig_soon(cond) ({							\
+	unsigned long __end = jiffies + 60 * HZ;				\
+	unsigned int __tries = 0;						\
+	bool __true;								\
+										\
+	while (!(__true = (cond)) && time_before(jiffies, __end)) {		\
+		if (__tries++ < 100)						\
+			cond_resched();						\
+		else								\
+			schedule_timeout_uninterruptible(1);			\
+	}									\
+	__true;									\
+})
+
 void rig_thread_start(struct kunit *test, struct rig_thread *t);
 void rig_thread_stop(struct rig_thread *t);
 
@@ -59,6 +90,6 @@ void rig_thread_stop(struct rig_thread *t);
 /* One of each file. */
 extern struct kunit_suite keel_stage2_suite, keel_notifier_suite, keel_event_suite,
 	keel_request_suite, keel_routing_suite, keel_bus_suite, keel_slots_suite,
-	keel_policy_suite, keel_stats_suite;
+	keel_policy_suite, keel_stats_suite, keel_apic_map_suite;
 
 #endif

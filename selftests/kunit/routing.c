@@ -7,26 +7,13 @@
 
 #define MSI_ADDRESS	0xfee00000U
 #define TO(id)		(MSI_ADDRESS | (id) << 12)
-#define APIC_SVR	0xfee000f0ULL
-
-static void enable_apics(struct rig *rig)
-{
-	u32 enabled = 0x1ff;
-	unsigned int i;
-
-	for (i = 0; i < RIG_VCPUS; i++) {
-		rig_load(rig->vcpu[i]);
-		keel_apic_mmio_write(rig->vcpu[i], APIC_SVR, 4, &enabled);
-		rig_put(rig->vcpu[i]);
-	}
-}
 
 static int routing_init(struct kunit *test)
 {
 	int r = rig_init(test);
 
 	if (!r)
-		enable_apics(rig_of(test));
+		rig_enable_apics(rig_of(test));
 	return r;
 }
 

@@ -169,7 +169,7 @@ static void random_against_model(struct kunit *test)
 	gfn_t gfn, n;
 	void *want;
 
-	prandom_seed_state(&rnd, 0x6b65656c);
+	rig_random(&rnd);
 	xa_init(&model);
 	for (i = 0; i < 4000; i++) {
 		gfn = prandom_u32_state(&rnd) % FRAMES;
