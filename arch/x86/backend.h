@@ -94,6 +94,7 @@ struct keel_backend {
 	/*
 	 * Interrupts off, after each entry. Fills all of @exit that its kind has; what the
 	 * exit interrupted (an event in delivery) is handed back by keel_event_requeue().
+	 * The kind is below KEEL_NR_EXITS whatever the CPU says: handlers are found by it.
 	 */
 	void (*decode)(struct keel_vcpu *vcpu, struct keel_exit *exit);
 

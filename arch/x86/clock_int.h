@@ -43,8 +43,8 @@ u64 clock_tsc_shift(void);
 
 void tsc_vm_init(struct keel_vm *vm);
 void tsc_vcpu_init(struct keel_vcpu *vcpu);
-void tsc_load(struct keel_vcpu *vcpu);
-void tsc_put(struct keel_vcpu *vcpu);	/* preemption off */
+void tsc_load(struct keel_vcpu *vcpu);	/* preemption off */
+void tsc_put(struct keel_vcpu *vcpu);
 /* The rate at which the guest's TSC really counts, as far as the host knows its own. */
 u32 tsc_true_khz(struct keel_vcpu *vcpu);
 /* Do all vCPUs of @vm have the same TSC on a host whose TSC can be trusted? */

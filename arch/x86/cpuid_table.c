@@ -49,8 +49,9 @@ struct kvm_cpuid_entry2 *cpuid_find(const struct keel_cpuid *t, u32 leaf, u32 su
 	struct kvm_cpuid_entry2 *e;
 	unsigned int i;
 
-	for (i = t->first[hash_of(leaf)]; i; i = t->next[i - 1]) {
-		e = &t->e[i - 1];
+	for (i = t->first[hash_of(leaf)]; i; i = t->next[i]) {
+		i = array_index_nospec(i - 1, t->nent);	/* beyond a chain's end, too */
+		e = &t->e[i];
 		if (e->function == leaf &&
 		    (!(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || e->index == subleaf))
 			return e;

@@ -142,7 +142,8 @@ struct keel_exit {
 		u64 value;
 	};
 	struct {
-		u64 reason, info1, info2;	/* the vendor's own, for messages and FAIL_ENTRY */
+		/* The vendor's own, for messages and FAIL_ENTRY; 0 where the kind says it all. */
+		u64 reason, info1, info2;
 	} hw;
 };
 

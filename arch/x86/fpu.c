@@ -132,7 +132,8 @@ static bool uses_xsave(struct keel_vcpu *vcpu)
 
 static bool uses_pkru(struct keel_vcpu *vcpu)
 {
-	return (keel_cr4(vcpu) & X86_CR4_PKE) || (vcpu->arch.xcr0 & XFEATURE_MASK_PKRU);
+	/* No guest changes CR4.PKE without an exit. */
+	return (vcpu->arch.cr4 & X86_CR4_PKE) || (vcpu->arch.xcr0 & XFEATURE_MASK_PKRU);
 }
 
 static void load_xcr(struct keel_vcpu *vcpu)

@@ -23,12 +23,12 @@ static u32 listed[MAX_LISTED];		/* KVM_GET_MSR_INDEX_LIST; constant after load *
 static unsigned int nr_listed;
 static u32 listed_features[MAX_LISTED];
 static unsigned int nr_listed_features;
-static u16 foreign;			/* the flag of rules for another vendor's hosts */
+static u16 foreign __ro_after_init;	/* the flag of rules for another vendor's hosts */
 
 /* ---- look-up and the rules of access ---- */
 
-/* Which rule the last number of the same hash had; any rule is as good as none. */
-static u8 rule_hints[256];
+/* The rule that a number with this hash probably has; any rule is as good as none. */
+static u8 rule_hints[256] __ro_after_init;
 
 static unsigned int hint_of(u32 msr)
 {
@@ -48,21 +48,19 @@ static const struct msr_rule *search_rule(u32 msr)
 		unsigned int mid = array_index_nospec((lo + hi) / 2, msr_nr_rules);
 		const struct msr_rule *r = &msr_rules[mid];
 
-		if (msr < r->first) {
+		if (msr < r->first)
 			hi = mid;
-		} else if (msr > r->last) {
+		else if (msr > r->last)
 			lo = mid + 1;
-		} else {
-			WRITE_ONCE(rule_hints[hint_of(msr)], mid);
+		else
 			return r;
-		}
 	}
 	return NULL;
 }
 
 static __always_inline const struct msr_rule *find_rule(u32 msr)
 {
-	const struct msr_rule *r = &msr_rules[READ_ONCE(rule_hints[hint_of(msr)])];
+	const struct msr_rule *r = &msr_rules[rule_hints[hint_of(msr)]];
 
 	OPTIMIZER_HIDE_VAR(r);		/* GCC would work it out for each member */
 	return likely(rule_holds(r, msr)) ? r : search_rule(msr);
@@ -78,7 +76,8 @@ static bool host_has(const struct msr_rule *r)
 }
 
 /* The rule by which @rq may go on, or NULL. */
-static __always_inline const struct msr_rule *find_for(struct keel_vcpu *vcpu, const struct msr_req *rq)
+static __always_inline const struct msr_rule *find_for(struct keel_vcpu *vcpu,
+						       const struct msr_req *rq)
 {
 	const struct msr_rule *r = find_rule(rq->msr);
 
@@ -96,7 +95,8 @@ static u64 *rule_field(struct keel_vcpu *vcpu, const struct msr_rule *r)
 	return (void *)&vcpu->arch + r->field;
 }
 
-static __always_inline int rule_get(struct keel_vcpu *vcpu, const struct msr_rule *r, struct msr_req *rq)
+static __always_inline int rule_get(struct keel_vcpu *vcpu, const struct msr_rule *r,
+				    struct msr_req *rq)
 {
 	int ret = 0;
 
@@ -124,7 +124,8 @@ static int store(struct keel_vcpu *vcpu, const struct msr_rule *r, struct msr_re
 	return 0;
 }
 
-static __always_inline int rule_set(struct keel_vcpu *vcpu, const struct msr_rule *r, struct msr_req *rq)
+static __always_inline int rule_set(struct keel_vcpu *vcpu, const struct msr_rule *r,
+				    struct msr_req *rq)
 {
 	int ret;
 
@@ -139,7 +140,8 @@ static __always_inline int rule_set(struct keel_vcpu *vcpu, const struct msr_rul
 	return ret == -ENOENT ? 0 : ret;
 }
 
-static noinline void tell_unknown(struct keel_vcpu *vcpu, const struct msr_req *rq, const char *what)
+static noinline void tell_unknown(struct keel_vcpu *vcpu, const struct msr_req *rq,
+				  const char *what)
 {
 	if (!rq->host)
 		pr_debug_ratelimited("vCPU %u: %s of MSR %#x refused\n", vcpu->id, what, rq->msr);
@@ -260,15 +262,31 @@ static int list_rules(void)
 	return 0;
 }
 
+/* Rules of one register prevail over those of many. */
+static void make_hints(bool many)
+{
+	unsigned int i;
+	u32 msr;
+
+	for (i = 0; i < msr_nr_rules; i++) {
+		if ((msr_rules[i].first != msr_rules[i].last) != many)
+			continue;
+		for (msr = msr_rules[i].first; msr <= msr_rules[i].last; msr++)
+			rule_hints[hint_of(msr)] = i;
+	}
+}
+
 int keel_msr_setup(void)
 {
 	unsigned int i;
 
 	BUILD_BUG_ON(offsetof(struct keel_vcpu_arch, regs) != 0);	/* field 0 is none */
-	if (!table_sorted() || msr_nr_rules > U8_MAX + 1) {
+	if (!table_sorted()) {
 		pr_err("the table of MSRs is out of order\n");
 		return -EINVAL;
 	}
+	make_hints(true);
+	make_hints(false);
 	foreign = keel_host_is_amd() ? MSR_IF_INTEL : MSR_IF_AMD;
 	for (i = 0; i < msr_nr_features; i++) {
 		if (msr_features[i].offered())

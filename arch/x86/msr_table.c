@@ -471,6 +471,7 @@ const struct msr_rule msr_rules[] = {
 };
 
 const unsigned int msr_nr_rules = ARRAY_SIZE(msr_rules);
+static_assert(ARRAY_SIZE(msr_rules) <= U8_MAX + 1);	/* hints are bytes */
 
 /* ---- feature MSRs ---- */
 

@@ -86,14 +86,20 @@ SYM_FUNC_START(svm_enter_guest)
 	movq %r14, REG(14)(%rax)
 	movq %r15, REG(15)(%rax)
 
-	/* The guest's values must not be speculated on; popping does it for the rest. */
+	/* The guest's values must not be speculated on; nor those popped below. */
 	xorl %ecx, %ecx
 	xorl %edx, %edx
+	xorl %ebx, %ebx
+	xorl %ebp, %ebp
 	xorl %esi, %esi
 	xorl %r8d, %r8d
 	xorl %r9d, %r9d
 	xorl %r10d, %r10d
 	xorl %r11d, %r11d
+	xorl %r12d, %r12d
+	xorl %r13d, %r13d
+	xorl %r14d, %r14d
+	xorl %r15d, %r15d
 
 	popq %rdi			/* args */
 	movq ARG_HOST(%rdi), %rax

@@ -108,14 +108,20 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	pop %rcx
 	movq %rcx, REG(0)(%rax)
 
-	/* The guest's values must not be speculated on; popping does it for the rest. */
+	/* The guest's values must not be speculated on; nor those popped below. */
 	xorl %ecx, %ecx
 	xorl %edx, %edx
+	xorl %ebx, %ebx
+	xorl %ebp, %ebp
 	xorl %esi, %esi
 	xorl %r8d, %r8d
 	xorl %r9d, %r9d
 	xorl %r10d, %r10d
 	xorl %r11d, %r11d
+	xorl %r12d, %r12d
+	xorl %r13d, %r13d
+	xorl %r14d, %r14d
+	xorl %r15d, %r15d
 
 	/* Before any return: fill the RSB, so that nothing the guest left is used. */
 	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
