@@ -11,7 +11,6 @@
 #include <linux/reboot.h>
 #include <linux/smp.h>
 #include <linux/static_call.h>
-#include <linux/syscore_ops.h>
 #include <keel/arch.h>
 #include <keel/compat.h>
 #include "backend.h"
@@ -95,23 +94,20 @@ static int keel_cpu_dying(unsigned int cpu)
 
 /* ---- suspend and reboot: one CPU left, interrupts off; or all of them ---- */
 
-static int keel_suspend(void)
+static int keel_suspend(KEEL_COMPAT_SYSCORE_ARG)
 {
 	if (keel_hw_on)
 		keel_backend->cpu_disable();
 	return 0;
 }
 
-static void keel_resume(void)
+static void keel_resume(KEEL_COMPAT_SYSCORE_ARG)
 {
 	if (keel_hw_on && keel_backend->cpu_enable())
 		pr_err("virtualization is in use by another hypervisor after resume\n");
 }
 
-static struct syscore_ops keel_syscore_ops = {
-	.suspend = keel_suspend,
-	.resume = keel_resume,
-};
+KEEL_COMPAT_DEFINE_SYSCORE(keel_syscore, keel_suspend, keel_resume);
 
 static int keel_reboot(struct notifier_block *nb, unsigned long val, void *v)
 {
@@ -250,7 +246,7 @@ int arch_init(void)
 	r = register_module_notifier(&keel_module_nb);
 	if (r)
 		goto err_clock;
-	register_syscore_ops(&keel_syscore_ops);
+	keel_compat_register_syscore(&keel_syscore);
 	register_reboot_notifier(&keel_reboot_nb);
 	return 0;
 
@@ -265,7 +261,7 @@ void arch_exit(void)
 {
 	keel_clock_exit();	/* its worker may hold the last reference to a VM */
 	unregister_reboot_notifier(&keel_reboot_nb);
-	unregister_syscore_ops(&keel_syscore_ops);
+	keel_compat_unregister_syscore(&keel_syscore);
 	unregister_module_notifier(&keel_module_nb);
 	keel_backend->teardown();
 }

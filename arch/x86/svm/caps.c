@@ -12,6 +12,7 @@
 #include <asm/io.h>
 #include <asm/msr.h>
 #include "svm.h"
+#include <keel/compat.h>
 
 /* Leaf 0x8000000A, EDX: "SVM Revision and Feature Identification" */
 #define SVM_EDX_NPT		BIT(0)
@@ -43,7 +44,7 @@ static int svm_check(u32 edx)
 		pr_err("this CPU's SVM has no nested paging, which Keel needs\n");
 		return -EOPNOTSUPP;
 	}
-	if (!rdmsrl_safe(MSR_VM_CR, &vm_cr) && (vm_cr & SVM_VM_CR_SVM_DIS_MASK)) {
+	if (!rdmsrq_safe(MSR_VM_CR, &vm_cr) && (vm_cr & SVM_VM_CR_SVM_DIS_MASK)) {
 		pr_err("SVM is disabled by the firmware: switch it on in the BIOS set-up\n");
 		return -EOPNOTSUPP;
 	}
@@ -63,7 +64,7 @@ static void svm_read_facts(u32 edx, struct keel_caps *caps)
 	svm_facts.pause_filter = edx & SVM_EDX_PAUSE_FILTER;
 	svm_facts.tsc_ratio = edx & SVM_EDX_TSC_RATIO;
 	svm_facts.loses_shadow = boot_cpu_has(X86_FEATURE_HYPERVISOR) &&
-				 hypervisor_cpuid_base("TCGTCGTCGTCG", 0);
+				 cpuid_base_hypervisor("TCGTCGTCGTCG", 0);
 
 	caps->has_nrip = svm_facts.nrips;
 	caps->has_decode = svm_facts.decode_assists;
@@ -147,14 +148,14 @@ static void svm_reset_tsc_ratio(struct svm_cpu *sc)
 	if (!svm_facts.tsc_ratio)
 		return;
 	WRITE_ONCE(sc->tsc_ratio, SVM_TSC_RATIO_DEFAULT);
-	wrmsrl(MSR_AMD64_TSC_RATIO, READ_ONCE(sc->tsc_ratio));
+	wrmsrq(MSR_AMD64_TSC_RATIO, READ_ONCE(sc->tsc_ratio));
 }
 
 bool svm_cpu_in_use(void)
 {
 	u64 efer;
 
-	rdmsrl(MSR_EFER, efer);
+	rdmsrq(MSR_EFER, efer);
 	return efer & EFER_SVME;
 }
 
@@ -165,12 +166,12 @@ int svm_cpu_enable(void)
 
 	if (svm_cpu_in_use())
 		return -EBUSY;
-	rdmsrl(MSR_EFER, efer);
-	wrmsrl(MSR_EFER, efer | EFER_SVME);
-	wrmsrl(MSR_VM_HSAVE_PA, __sme_set(page_to_phys(sc->hsave)));
+	rdmsrq(MSR_EFER, efer);
+	wrmsrq(MSR_EFER, efer | EFER_SVME);
+	wrmsrq(MSR_VM_HSAVE_PA, __sme_set(page_to_phys(sc->hsave)));
 	svm_reset_tsc_ratio(sc);
 	if (boot_cpu_has(X86_FEATURE_RDTSCP))
-		rdmsrl(MSR_TSC_AUX, sc->tsc_aux);
+		rdmsrq(MSR_TSC_AUX, sc->tsc_aux);
 	/* What was in the TLB under our ASIDs before is not ours. */
 	sc->asid_generation++;
 	sc->next_asid = sc->max_asid + 1;

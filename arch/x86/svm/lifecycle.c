@@ -12,6 +12,7 @@
 #include <asm/ptrace.h>
 #include <asm/mce.h>
 #include <asm/spec-ctrl.h>
+#include <keel/compat.h>
 #include "svm.h"
 #include "../guest_context.h"
 #include "../regs.h"
@@ -42,7 +43,7 @@ void svm_load_tsc_ratio(struct keel_vcpu *vcpu)
 
 	if (!svm_facts.tsc_ratio || sc->tsc_ratio == ratio)
 		return;
-	wrmsrl(MSR_AMD64_TSC_RATIO, ratio);
+	wrmsrq(MSR_AMD64_TSC_RATIO, ratio);
 	sc->tsc_ratio = ratio;
 }
 
@@ -54,7 +55,7 @@ void svm_load_tsc_aux(struct keel_vcpu *vcpu)
 	if (!boot_cpu_has(X86_FEATURE_RDTSCP))
 		return;
 	if (svm->tsc_aux_loaded || vcpu->arch.tsc_aux != host)
-		wrmsrl(MSR_TSC_AUX, vcpu->arch.tsc_aux);
+		wrmsrq(MSR_TSC_AUX, vcpu->arch.tsc_aux);
 	svm->tsc_aux_loaded = vcpu->arch.tsc_aux != host;
 }
 
@@ -81,7 +82,7 @@ void svm_vcpu_put(struct keel_vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	if (svm->tsc_aux_loaded)
-		wrmsrl(MSR_TSC_AUX, this_cpu_read(svm_cpu.tsc_aux));
+		wrmsrq(MSR_TSC_AUX, this_cpu_read(svm_cpu.tsc_aux));
 	svm->tsc_aux_loaded = false;
 }
 

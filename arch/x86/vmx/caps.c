@@ -105,7 +105,7 @@ static void vmx_read_ctls(u32 *must, u64 basic)
 		u64 val = 0;
 
 		/* Without secondary controls, their register does not exist. */
-		rdmsrl_safe(msr, &val);
+		rdmsrq_safe(msr, &val);
 		must[i] = val;
 		vmx_facts.can[i] = val >> 32;
 		vmx_facts.base[i] = must[i];
@@ -160,7 +160,7 @@ static int vmx_check_firmware(void)
 		pr_err("this kernel delivers events by FRED, which Keel does not know on Intel yet: boot it with fred=off\n");
 		return -EOPNOTSUPP;
 	}
-	if (rdmsrl_safe(MSR_IA32_FEAT_CTL, &ctl))
+	if (rdmsrq_safe(MSR_IA32_FEAT_CTL, &ctl))
 		return 0;
 	if ((ctl & FEAT_CTL_LOCKED) && !(ctl & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)) {
 		pr_err("VMX is disabled by the firmware: switch it on in the BIOS set-up\n");
@@ -224,7 +224,7 @@ static void vmx_read_timer(u64 misc)
 	u32 signature = cpuid_eax(1) & ~GENMASK(15, 12) & GENMASK(27, 0);
 	unsigned int i;
 
-	vmx_facts.preempt_shift = misc & VMX_MISC_PREEMPTION_TIMER_RATE_MASK;
+	vmx_facts.preempt_shift = vmx_misc_preemption_timer_rate(misc);
 	for (i = 0; i < ARRAY_SIZE(vmx_bad_timers); i++)
 		if (signature == vmx_bad_timers[i])
 			vmx_facts.base[VMX_PIN] &= ~PIN_BASED_VMX_PREEMPTION_TIMER;
@@ -236,7 +236,7 @@ static bool vmx_can_post(void)
 {
 	u64 pin;
 
-	rdmsrl(MSR_IA32_VMX_PINBASED_CTLS, pin);
+	rdmsrq(MSR_IA32_VMX_PINBASED_CTLS, pin);
 	return pin >> 32 & PIN_BASED_POSTED_INTR;
 }
 
@@ -244,8 +244,8 @@ static void vmx_read_facts(u64 basic, struct keel_caps *caps)
 {
 	u64 misc, arch_caps = 0;
 
-	rdmsrl(MSR_IA32_VMX_MISC, misc);
-	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, vmx_facts.cr4_fixed);
+	rdmsrq(MSR_IA32_VMX_MISC, misc);
+	rdmsrq(MSR_IA32_VMX_CR4_FIXED0, vmx_facts.cr4_fixed);
 	vmx_facts.revision = vmx_basic_vmcs_revision_id(basic);
 	vmx_facts.tpr_shadow = vmx_facts.base[VMX_CPU] & CPU_BASED_TPR_SHADOW;
 	vmx_facts.tsc_scaling = vmx_facts.base[VMX_CPU2] & SECONDARY_EXEC_TSC_SCALING;
@@ -258,7 +258,7 @@ static void vmx_read_facts(u64 basic, struct keel_caps *caps)
 					   CPU_BASED_CR8_STORE_EXITING;
 
 	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
-		rdmsrl(MSR_IA32_ARCH_CAPABILITIES, arch_caps);
+		rdmsrq(MSR_IA32_ARCH_CAPABILITIES, arch_caps);
 	vmx_facts.flush_l1d = boot_cpu_has_bug(X86_BUG_L1TF) &&
 			      l1tf_mitigation != L1TF_MITIGATION_OFF &&
 			      !(arch_caps & ARCH_CAP_SKIP_VMENTRY_L1DFLUSH);
@@ -315,11 +315,11 @@ int vmx_setup(struct keel_caps *caps)
 
 	if (r)
 		return r;
-	rdmsrl(MSR_IA32_VMX_BASIC, basic);
+	rdmsrq(MSR_IA32_VMX_BASIC, basic);
 	r = vmx_check_ctls(basic);
 	if (r)
 		return r;
-	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, ept);
+	rdmsrq(MSR_IA32_VMX_EPT_VPID_CAP, ept);
 	r = vmx_check_ept(ept);
 	if (r)
 		return r;
