@@ -120,12 +120,6 @@ static struct notifier_block keel_reboot_nb = { .notifier_call = keel_reboot };
 
 /* ---- all CPUs ---- */
 
-static void keel_emergency_hook(bool on)
-{
-	if (keel_backend->emergency_hook)
-		keel_backend->emergency_hook(on);
-}
-
 /*
  * The hotplug state is one that only one hypervisor can hold: kvm claims the same one
  * when its vendor module is loaded. It is taken before the first CPU is switched on.
@@ -143,13 +137,13 @@ static int keel_hw_enable(void)
 		r = -EBUSY;
 		goto out;
 	}
-	keel_emergency_hook(true);
+	keel_backend->emergency_hook(true);
 	on_each_cpu(keel_cpu_on, &failed, 1);
 	if (atomic_read(&failed)) {
 		pr_err_ratelimited("%s is switched on by another hypervisor on %d CPUs: end it and try again\n",
 				   keel_backend->name, atomic_read(&failed));
 		on_each_cpu(keel_cpu_off, NULL, 1);
-		keel_emergency_hook(false);
+		keel_backend->emergency_hook(false);
 		cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
 		r = -EBUSY;
 		goto out;
@@ -165,7 +159,7 @@ static void keel_hw_disable(void)
 	cpus_read_lock();
 	keel_hw_on = false;
 	on_each_cpu(keel_cpu_off, NULL, 1);
-	keel_emergency_hook(false);
+	keel_backend->emergency_hook(false);
 	cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
 	cpus_read_unlock();
 }

@@ -8,11 +8,12 @@
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
+#include <asm/asm.h>
 #include <asm/cpufeature.h>
 #include <asm/io.h>
 #include <asm/msr.h>
-#include "svm.h"
 #include <keel/compat.h>
+#include "svm.h"
 
 /* Leaf 0x8000000A, EDX: "SVM Revision and Feature Identification" */
 #define SVM_EDX_NPT		BIT(0)
@@ -189,7 +190,33 @@ void svm_cpu_disable(void)
 		return;
 	sc->enabled = false;
 	svm_reset_tsc_ratio(sc);
-	wrmsrl(MSR_VM_HSAVE_PA, 0);
-	rdmsrl(MSR_EFER, efer);
-	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
+	wrmsrq(MSR_VM_HSAVE_PA, 0);
+	rdmsrq(MSR_EFER, efer);
+	wrmsrq(MSR_EFER, efer & ~EFER_SVME);
+}
+
+/*
+ * The machine goes down at once, by a crash or a reboot, on any CPU, in an NMI or with
+ * interrupts off, and perhaps between CLGI and STGI: INIT, which starts the CPU again,
+ * would stay blocked. While Keel has the hook nobody else's SVM is on.
+ */
+static void svm_emergency(void)
+{
+	u64 efer;
+
+	rdmsrq(MSR_EFER, efer);
+	if (!(efer & EFER_SVME))
+		return;
+	WRITE_ONCE(this_cpu_ptr(&svm_cpu)->enabled, false);
+	asm volatile("1: stgi\n2:\n" _ASM_EXTABLE(1b, 2b) : : : "memory");
+	wrmsrq(MSR_VM_HSAVE_PA, 0);
+	wrmsrq(MSR_EFER, efer & ~EFER_SVME);
+}
+
+void svm_emergency_hook(bool on)
+{
+	if (on)
+		keel_compat_emergency_register(svm_emergency);
+	else
+		keel_compat_emergency_unregister(svm_emergency);
 }

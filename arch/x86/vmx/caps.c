@@ -401,12 +401,14 @@ static void vmx_emergency(void)
 	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
 	struct vmx_vcpu *vmx;
 
-	if (!READ_ONCE(vc->enabled))
+	if (!(native_read_cr4() & X86_CR4_VMXE))
 		return;
-	WRITE_ONCE(vc->enabled, false);
-	list_for_each_entry(vmx, &vc->loaded, loaded_link)
-		vmx_vmclear(vmx->vmcs_pa);
-	vmx_vmxoff();
+	if (READ_ONCE(vc->enabled)) {
+		WRITE_ONCE(vc->enabled, false);
+		list_for_each_entry(vmx, &vc->loaded, loaded_link)
+			vmx_vmclear(vmx->vmcs_pa);
+	}
+	vmx_vmxoff();	/* faults, and no harm done, where VMXON was still to come */
 	cr4_clear_bits(X86_CR4_VMXE);
 }
 
