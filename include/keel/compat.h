@@ -52,8 +52,10 @@
 #include <linux/rcupdate.h>
 #include <linux/syscore_ops.h>
 #include <asm/cpufeature.h>
+#include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
+#include <asm/ptrace.h>
 #include <asm/reboot.h>
 #include <asm/vmx.h>
 
@@ -298,6 +300,18 @@ static inline bool keel_compat_immediate_exit(const struct kvm_run *run)
 #else
 	return READ_ONCE(run->immediate_exit);
 #endif
+}
+
+/*
+ * A machine check hit while the guest ran: the host's handler, as if from user mode. A kernel
+ * without one (CONFIG_X86_MCE, which cloud kernels do not have) does not switch them on.
+ */
+static inline void keel_compat_machine_check(void)
+{
+	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
+
+	if (IS_ENABLED(CONFIG_X86_MCE))
+		do_machine_check(&regs);
 }
 
 /* A guest has run on this CPU: userspace must not use its branch history ("VMSCAPE"). */

@@ -9,8 +9,6 @@
 #include <asm/desc.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
-#include <asm/ptrace.h>
-#include <asm/mce.h>
 #include <asm/spec-ctrl.h>
 #include <keel/compat.h>
 #include "svm.h"
@@ -224,16 +222,8 @@ void svm_begin(struct keel_vcpu *vcpu)
 		svm_save_host(sc);
 }
 
-/* A machine check hit while the guest ran: the host's handler, as if from user mode. */
-static void svm_host_machine_check(void)
-{
-	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
-
-	do_machine_check(&regs);
-}
-
 void svm_end(struct keel_vcpu *vcpu)
 {
 	if (svm_control(vcpu)->exit_code == SVM_EXIT_EXCP_BASE + X86_TRAP_MC)
-		svm_host_machine_check();
+		keel_compat_machine_check();
 }

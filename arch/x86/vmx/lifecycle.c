@@ -7,10 +7,8 @@
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
-#include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
-#include <asm/ptrace.h>
 #include <asm/segment.h>
 #include <asm/spec-ctrl.h>
 #include <keel/compat.h>
@@ -281,14 +279,6 @@ void vmx_begin(struct keel_vcpu *vcpu)
 		vcpu->arch.one_entry = true;
 }
 
-/* A machine check hit while the guest ran: the host's handler, as if from user mode. */
-static void vmx_host_machine_check(void)
-{
-	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
-
-	do_machine_check(&regs);
-}
-
 static void vmx_machine_check(const struct vmx_vcpu *vmx)
 {
 	bool exception = (u16)vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI;
@@ -297,7 +287,7 @@ static void vmx_machine_check(const struct vmx_vcpu *vmx)
 		return;
 	if ((exception && (vmx->exit_intr & INTR_INFO_VECTOR_MASK) == X86_TRAP_MC) ||
 	    (u16)vmx->exit_reason == EXIT_REASON_MCE_DURING_VMENTRY)
-		vmx_host_machine_check();
+		keel_compat_machine_check();
 }
 
 /* An exit leaves DEBUGCTL 0. */
