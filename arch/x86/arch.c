@@ -78,7 +78,8 @@ static int keel_cpu_starting(unsigned int cpu)
 	r = keel_backend->cpu_enable();
 	local_irq_restore(flags);
 	if (r)
-		pr_err_ratelimited("CPU %u: virtualization is in use by another hypervisor\n", cpu);
+		pr_err_ratelimited("CPU %u: virtualization is in use by another hypervisor: end that, and take the CPU off and on\n",
+				   cpu);
 	return KEEL_CPUHP_MAY_FAIL ? r : 0;
 }
 
@@ -104,7 +105,7 @@ static int keel_suspend(KEEL_COMPAT_SYSCORE_ARG)
 static void keel_resume(KEEL_COMPAT_SYSCORE_ARG)
 {
 	if (keel_hw_on && keel_backend->cpu_enable())
-		pr_err("virtualization is in use by another hypervisor after resume\n");
+		pr_err("virtualization is in use by another hypervisor after resume: end that, and start the virtual machines again\n");
 }
 
 KEEL_COMPAT_DEFINE_SYSCORE(keel_syscore, keel_suspend, keel_resume);
@@ -219,7 +220,7 @@ static int keel_choose_backend(void)
 		keel_backend = keel_backends[i];
 		return keel_backend->setup(&keel_caps);
 	}
-	pr_err("this CPU has neither AMD SVM nor Intel VMX, or the firmware hides it\n");
+	pr_err("this CPU has neither AMD SVM nor Intel VMX, or the firmware hides it: switch it on in the BIOS set-up or, in a virtual machine, in its host\n");
 	return -EOPNOTSUPP;
 }
 

@@ -225,7 +225,7 @@ int keel_msr_setup(void)
 
 	BUILD_BUG_ON(offsetof(struct keel_vcpu_arch, regs) != 0);	/* field 0 is none */
 	if (!table_sorted()) {
-		pr_err("the table of MSRs is out of order\n");
+		pr_err("the table of MSRs is out of order: build Keel from clean sources\n");
 		return -EINVAL;
 	}
 	for (i = 0; i < msr_nr_features; i++) {

@@ -42,7 +42,7 @@ static int svm_check(u32 edx)
 	u64 vm_cr;
 
 	if (!(edx & SVM_EDX_NPT)) {
-		pr_err("this CPU's SVM has no nested paging, which Keel needs\n");
+		pr_err("this CPU's SVM has no nested paging: Keel needs a newer CPU or, in a virtual machine, a host that offers it\n");
 		return -EOPNOTSUPP;
 	}
 	if (!rdmsrq_safe(MSR_VM_CR, &vm_cr) && (vm_cr & SVM_VM_CR_SVM_DIS_MASK)) {
@@ -50,7 +50,7 @@ static int svm_check(u32 edx)
 		return -EOPNOTSUPP;
 	}
 	if (cpuid_ebx(SVM_LEAF) < 2) {
-		pr_err("this CPU offers no address space identifiers to guests\n");
+		pr_err("this CPU's SVM has no address space identifiers: Keel needs a newer CPU or, in a virtual machine, a host that offers them\n");
 		return -EOPNOTSUPP;
 	}
 	return 0;

@@ -43,6 +43,9 @@ static const struct { u32 msr, true_msr; const char *name; } vmx_ctl_msrs[VMX_NR
  */
 enum vmx_want { VMX_NEEDED, VMX_ALWAYS, VMX_MUST_CAN, VMX_NEVER };
 
+/* The end of a line that says what is missing. */
+#define VMX_TOO_LITTLE	"Keel needs a newer CPU or, in a virtual machine, a host that offers it\n"
+
 #define BIT_ROW(c, w, b) { VMX_##c, VMX_##w, b, #b }
 
 static const struct vmx_ctl_row {
@@ -119,12 +122,12 @@ static int vmx_check_row(const struct vmx_ctl_row *row, const u32 *must)
 	if (can && (row->want == VMX_NEEDED || row->want == VMX_ALWAYS))
 		vmx_facts.base[row->ctl] |= row->bit;
 	if (!can && (row->want == VMX_NEEDED || row->want == VMX_MUST_CAN)) {
-		pr_err("this CPU's VMX has no %s, a %s control that Keel needs\n", row->name,
+		pr_err("this CPU's VMX has no %s (a %s control): " VMX_TOO_LITTLE, row->name,
 		       vmx_ctl_msrs[row->ctl].name);
 		return -EOPNOTSUPP;
 	}
 	if (row->want == VMX_NEVER && (must[row->ctl] & row->bit)) {
-		pr_err("this CPU's VMX cannot switch %s off\n", row->name);
+		pr_err("this CPU's VMX cannot switch %s off: " VMX_TOO_LITTLE, row->name);
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -167,7 +170,7 @@ static int vmx_check_firmware(void)
 		return -EOPNOTSUPP;
 	}
 	if (!(ctl & FEAT_CTL_LOCKED)) {
-		pr_err("neither firmware nor kernel has enabled VMX (IA32_FEATURE_CONTROL)\n");
+		pr_err("neither firmware nor kernel has enabled VMX: switch it on in the BIOS set-up\n");
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -186,7 +189,7 @@ static int vmx_check_ept(u64 cap)
 	for (i = 0; i < ARRAY_SIZE(needs); i++) {
 		if (cap & needs[i].bit)
 			continue;
-		pr_err("this CPU's VMX has no %s, which Keel needs\n", needs[i].name);
+		pr_err("this CPU's VMX has no %s: " VMX_TOO_LITTLE, needs[i].name);
 		return -EOPNOTSUPP;
 	}
 	return 0;
