@@ -69,6 +69,10 @@ check-full:	## the same, with the tests that take long
 	@tools/setup check
 	@exec tools/run-tests --full
 
+kernels:	## build the module for every kernel whose headers are here or can be had by apt
+	@tools/setup check
+	@exec tools/check-kernels
+
 bench:	## what operations cost on both emulated hosts, Keel beside KVM: table, build/bench/bench.svg
 	@tools/setup check
 	@exec selftests/bench/all show
@@ -118,5 +122,5 @@ endif
 %.clean:
 	$(MAKE) -s -C $* clean
 
-.PHONY: all modules modules_install run deb check check-full bench baseline coverage programs \
+.PHONY: all modules modules_install run deb check check-full kernels bench baseline coverage programs \
 	selftests run-guest clean help headers module-for-run

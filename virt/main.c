@@ -87,12 +87,14 @@ static int nodes_register(void)
 	if (kvm_node) {
 		r = misc_register(&kvm_alias_node);
 		if (r) {
-			pr_err("kvm_node=1: /dev/kvm belongs to another module (unload kvm.ko): %d\n",
+			pr_err("kvm_node=1: /dev/kvm belongs to another module: unload kvm.ko, or load Keel without it (%d)\n",
 			       r);
 			return r;
 		}
 	}
 	r = misc_register(&keel_node);
+	if (r)
+		pr_err("/dev/keel cannot be made: look for what has that name (%d)\n", r);
 	if (r && kvm_node)
 		misc_deregister(&kvm_alias_node);
 	return r;

@@ -170,7 +170,7 @@ static int stats_mmap(struct file *file, struct vm_area_struct *vma)
 		return -ENXIO;
 	if (vma->vm_flags & VM_WRITE)
 		return -EPERM;
-	keel_compat_vm_flags_clear(vma, VM_MAYWRITE);
+	vm_flags_clear(vma, VM_MAYWRITE);
 	vma->vm_ops = &stats_vm_ops;
 	return 0;
 }

@@ -11,7 +11,6 @@
 #include <linux/reboot.h>
 #include <linux/smp.h>
 #include <linux/static_call.h>
-#include <linux/syscore_ops.h>
 #include <keel/arch.h>
 #include <keel/compat.h>
 #include "backend.h"
@@ -79,7 +78,8 @@ static int keel_cpu_starting(unsigned int cpu)
 	r = keel_backend->cpu_enable();
 	local_irq_restore(flags);
 	if (r)
-		pr_err_ratelimited("CPU %u: virtualization is in use by another hypervisor\n", cpu);
+		pr_err_ratelimited("CPU %u: virtualization is in use by another hypervisor: end that, and take the CPU off and on\n",
+				   cpu);
 	return KEEL_CPUHP_MAY_FAIL ? r : 0;
 }
 
@@ -95,23 +95,20 @@ static int keel_cpu_dying(unsigned int cpu)
 
 /* ---- suspend and reboot: one CPU left, interrupts off; or all of them ---- */
 
-static int keel_suspend(void)
+static int keel_suspend(KEEL_COMPAT_SYSCORE_ARG)
 {
 	if (keel_hw_on)
 		keel_backend->cpu_disable();
 	return 0;
 }
 
-static void keel_resume(void)
+static void keel_resume(KEEL_COMPAT_SYSCORE_ARG)
 {
 	if (keel_hw_on && keel_backend->cpu_enable())
-		pr_err("virtualization is in use by another hypervisor after resume\n");
+		pr_err("virtualization is in use by another hypervisor after resume: end that, and start the virtual machines again\n");
 }
 
-static struct syscore_ops keel_syscore_ops = {
-	.suspend = keel_suspend,
-	.resume = keel_resume,
-};
+KEEL_COMPAT_DEFINE_SYSCORE(keel_syscore, keel_suspend, keel_resume);
 
 static int keel_reboot(struct notifier_block *nb, unsigned long val, void *v)
 {
@@ -123,12 +120,6 @@ static int keel_reboot(struct notifier_block *nb, unsigned long val, void *v)
 static struct notifier_block keel_reboot_nb = { .notifier_call = keel_reboot };
 
 /* ---- all CPUs ---- */
-
-static void keel_emergency_hook(bool on)
-{
-	if (keel_backend->emergency_hook)
-		keel_backend->emergency_hook(on);
-}
 
 /*
  * The hotplug state is one that only one hypervisor can hold: kvm claims the same one
@@ -147,13 +138,13 @@ static int keel_hw_enable(void)
 		r = -EBUSY;
 		goto out;
 	}
-	keel_emergency_hook(true);
+	keel_backend->emergency_hook(true);
 	on_each_cpu(keel_cpu_on, &failed, 1);
 	if (atomic_read(&failed)) {
 		pr_err_ratelimited("%s is switched on by another hypervisor on %d CPUs: end it and try again\n",
 				   keel_backend->name, atomic_read(&failed));
 		on_each_cpu(keel_cpu_off, NULL, 1);
-		keel_emergency_hook(false);
+		keel_backend->emergency_hook(false);
 		cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
 		r = -EBUSY;
 		goto out;
@@ -169,7 +160,7 @@ static void keel_hw_disable(void)
 	cpus_read_lock();
 	keel_hw_on = false;
 	on_each_cpu(keel_cpu_off, NULL, 1);
-	keel_emergency_hook(false);
+	keel_backend->emergency_hook(false);
 	cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
 	cpus_read_unlock();
 }
@@ -229,7 +220,7 @@ static int keel_choose_backend(void)
 		keel_backend = keel_backends[i];
 		return keel_backend->setup(&keel_caps);
 	}
-	pr_err("this CPU has neither AMD SVM nor Intel VMX, or the firmware hides it\n");
+	pr_err("this CPU has neither AMD SVM nor Intel VMX, or the firmware hides it: switch it on in the BIOS set-up or, in a virtual machine, in its host\n");
 	return -EOPNOTSUPP;
 }
 
@@ -250,7 +241,7 @@ int arch_init(void)
 	r = register_module_notifier(&keel_module_nb);
 	if (r)
 		goto err_clock;
-	register_syscore_ops(&keel_syscore_ops);
+	keel_compat_register_syscore(&keel_syscore);
 	register_reboot_notifier(&keel_reboot_nb);
 	return 0;
 
@@ -265,7 +256,7 @@ void arch_exit(void)
 {
 	keel_clock_exit();	/* its worker may hold the last reference to a VM */
 	unregister_reboot_notifier(&keel_reboot_nb);
-	unregister_syscore_ops(&keel_syscore_ops);
+	keel_compat_unregister_syscore(&keel_syscore);
 	unregister_module_notifier(&keel_module_nb);
 	keel_backend->teardown();
 }

@@ -65,7 +65,7 @@ struct keel_backend {
 	void (*teardown)(void);
 	/*
 	 * Before the first CPU is switched on and after the last is off, where nobody else
-	 * can: the hook for a crash and an emergency reboot. May sleep. NULL: needs none.
+	 * can: the hook for a crash and an emergency reboot. May sleep.
 	 */
 	void (*emergency_hook)(bool on);
 

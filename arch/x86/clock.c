@@ -10,11 +10,11 @@
 #include <linux/irq_work.h>
 #include <linux/ktime.h>
 #include <linux/pvclock_gtod.h>
-#include <linux/syscore_ops.h>
 #include <linux/timekeeper_internal.h>
 #include <linux/workqueue.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
+#include <keel/compat.h>
 #include "clock_int.h"
 
 static bool host_counts_tsc;		/* the timekeeper's clock source is the TSC */
@@ -141,13 +141,13 @@ static struct notifier_block timekeeper_nb = {
 	.notifier_call = timekeeper_changed,
 };
 
-static int clock_suspend(void)
+static int clock_suspend(KEEL_COMPAT_SYSCORE_ARG)
 {
 	tsc_at_suspend = rdtsc_ordered();
 	return 0;
 }
 
-static void clock_resume(void)
+static void clock_resume(KEEL_COMPAT_SYSCORE_ARG)
 {
 	u64 now = rdtsc_ordered();
 
@@ -157,21 +157,18 @@ static void clock_resume(void)
 	schedule_work(&clock_work);
 }
 
-static struct syscore_ops clock_syscore_ops = {
-	.suspend = clock_suspend,
-	.resume = clock_resume,
-};
+KEEL_COMPAT_DEFINE_SYSCORE(clock_syscore, clock_suspend, clock_resume);
 
 int keel_clock_setup(void)
 {
-	register_syscore_ops(&clock_syscore_ops);
+	keel_compat_register_syscore(&clock_syscore);
 	return pvclock_gtod_register_notifier(&timekeeper_nb);
 }
 
 void keel_clock_exit(void)
 {
 	pvclock_gtod_unregister_notifier(&timekeeper_nb);
-	unregister_syscore_ops(&clock_syscore_ops);
+	keel_compat_unregister_syscore(&clock_syscore);
 	irq_work_sync(&clock_irq_work);
 	cancel_work_sync(&clock_work);
 }

@@ -21,6 +21,7 @@
 #include <asm/fpu/xcr.h>
 #include <asm/msr.h>
 #include <asm/special_insns.h>
+#include <keel/compat.h>
 #include "regs.h"
 
 /* "XSAVE Area": legacy region, then the header */
@@ -50,7 +51,7 @@ static void read_host(void)
 	if (boot_cpu_has(X86_FEATURE_XSAVE))
 		WRITE_ONCE(keel_host_xcr0, xgetbv(XCR_XFEATURE_ENABLED_MASK));
 	if (boot_cpu_has(X86_FEATURE_XSAVES))
-		rdmsrl(MSR_IA32_XSS, xss);
+		rdmsrq(MSR_IA32_XSS, xss);
 	WRITE_ONCE(keel_host_xss, xss);
 }
 
@@ -141,7 +142,7 @@ static void load_xcr(struct keel_vcpu *vcpu)
 	if (vcpu->arch.xcr0 != keel_host_xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, vcpu->arch.xcr0);
 	if (vcpu->arch.xss != keel_host_xss)
-		wrmsrl(MSR_IA32_XSS, vcpu->arch.xss);
+		wrmsrq(MSR_IA32_XSS, vcpu->arch.xss);
 }
 
 static void load_host_xcr(struct keel_vcpu *vcpu)
@@ -149,7 +150,7 @@ static void load_host_xcr(struct keel_vcpu *vcpu)
 	if (vcpu->arch.xcr0 != keel_host_xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, keel_host_xcr0);
 	if (vcpu->arch.xss != keel_host_xss)
-		wrmsrl(MSR_IA32_XSS, keel_host_xss);
+		wrmsrq(MSR_IA32_XSS, keel_host_xss);
 }
 
 /* A softirq or the scheduler may have taken the registers since KVM_RUN began. */

@@ -12,8 +12,8 @@
 #include <linux/instrumentation.h>
 #include <linux/ftrace.h>
 #include <linux/irqflags.h>
-#include <linux/rcupdate.h>
 #include <linux/vtime.h>
+#include <keel/compat.h>
 
 /*
  * CPU time is the guest's from here to keel_guest_time_exit(). Interrupts off. Once for many
@@ -21,7 +21,7 @@
  */
 static __always_inline void keel_guest_time_enter(void)
 {
-	rcu_virt_note_context_switch(smp_processor_id());
+	keel_compat_rcu_note_guest();
 	vtime_account_guest_enter();
 }
 

@@ -265,14 +265,14 @@ static int list_rules(void)
 /* Rules of one register prevail over those of many. */
 static void make_hints(bool many)
 {
-	unsigned int i;
+	const struct msr_rule *r;
 	u32 msr;
 
-	for (i = 0; i < msr_nr_rules; i++) {
-		if ((msr_rules[i].first != msr_rules[i].last) != many)
+	for (r = msr_rules; r < msr_rules + msr_nr_rules; r++) {
+		if (many ? r->first == r->last : r->first != r->last)
 			continue;
-		for (msr = msr_rules[i].first; msr <= msr_rules[i].last; msr++)
-			rule_hints[hint_of(msr)] = i;
+		for (msr = r->first; msr <= r->last; msr++)
+			rule_hints[hint_of(msr)] = r - msr_rules;
 	}
 }
 
@@ -282,7 +282,7 @@ int keel_msr_setup(void)
 
 	BUILD_BUG_ON(offsetof(struct keel_vcpu_arch, regs) != 0);	/* field 0 is none */
 	if (!table_sorted()) {
-		pr_err("the table of MSRs is out of order\n");
+		pr_err("the table of MSRs is out of order: build Keel from clean sources\n");
 		return -EINVAL;
 	}
 	make_hints(true);

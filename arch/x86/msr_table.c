@@ -12,6 +12,7 @@
 #include <asm/msr-index.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
+#include <keel/compat.h>
 #include <keel/mtrr.h>
 #include "clock.h"
 #include "cpuid.h"
@@ -243,7 +244,7 @@ u64 msr_host_arch_capabilities(void)
 	u64 caps = 0;
 
 	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
-		rdmsrl_safe(MSR_IA32_ARCH_CAPABILITIES, &caps);
+		rdmsrq_safe(MSR_IA32_ARCH_CAPABILITIES, &caps);
 	return caps & ARCH_CAPS_KNOWN;
 }
 
@@ -489,7 +490,7 @@ static u64 host_ucode_rev(void)
 {
 	u64 rev = 0;
 
-	rdmsrl_safe(MSR_IA32_UCODE_REV, &rev);
+	rdmsrq_safe(MSR_IA32_UCODE_REV, &rev);
 	return rev;
 }
 

@@ -143,18 +143,22 @@ void keel_rflags_from_user(struct keel_vcpu *vcpu, u64 rflags)
 
 /* Those of struct kvm_regs, by both names. */
 #define KEEL_KVM_REGS(X)							\
-	X(RAX, rax) X(RCX, rcx) X(RDX, rdx) X(RBX, rbx) X(RSP, rsp) X(RBP, rbp)	\
-	X(RSI, rsi) X(RDI, rdi) X(R8, r8) X(R9, r9) X(R10, r10) X(R11, r11)	\
-	X(R12, r12) X(R13, r13) X(R14, r14) X(R15, r15) X(RIP, rip)
+	do {									\
+		X(RAX, rax); X(RCX, rcx); X(RDX, rdx); X(RBX, rbx);		\
+		X(RSP, rsp); X(RBP, rbp); X(RSI, rsi); X(RDI, rdi);		\
+		X(R8, r8); X(R9, r9); X(R10, r10); X(R11, r11);			\
+		X(R12, r12); X(R13, r13); X(R14, r14); X(R15, r15);		\
+		X(RIP, rip);							\
+	} while (0)
 
-#define KEEL_GET_REG(reg, name) regs->name = keel_reg_read(vcpu, KEEL_##reg);
-#define KEEL_SET_REG(reg, name) keel_reg_write(vcpu, KEEL_##reg, regs->name);
+#define KEEL_GET_REG(reg, name) (regs->name = keel_reg_read(vcpu, KEEL_##reg))
+#define KEEL_SET_REG(reg, name) keel_reg_write(vcpu, KEEL_##reg, regs->name)
 
 long keel_ioc_get_regs(struct keel_vcpu *vcpu, union keel_arg arg)
 {
 	struct kvm_regs *regs = arg.buf;
 
-	KEEL_KVM_REGS(KEEL_GET_REG)
+	KEEL_KVM_REGS(KEEL_GET_REG);
 	regs->rflags = keel_rflags_to_user(vcpu);
 	return 0;
 }
@@ -164,7 +168,7 @@ long keel_ioc_set_regs(struct keel_vcpu *vcpu, union keel_arg arg)
 {
 	const struct kvm_regs *regs = arg.buf;
 
-	KEEL_KVM_REGS(KEEL_SET_REG)
+	KEEL_KVM_REGS(KEEL_SET_REG);
 	keel_rflags_from_user(vcpu, regs->rflags);
 	vcpu->arch.exception.pending = false;
 	keel_vcpu_request(vcpu, KEEL_REQ_EVENT);

@@ -161,6 +161,7 @@ static __always_inline void keel_fpu_load_host_pkru(struct keel_vcpu *vcpu)
 	if (cpu_feature_enabled(X86_FEATURE_OSPKE))
 		keel_fpu_swap_pkru(vcpu, false);
 }
+
 /* Emulator's vector registers; guest FPU state is in current's registers (KVM_RUN). */
 void keel_fpu_vec_read(struct keel_vcpu *vcpu, unsigned int nr, void *buf, unsigned int len);
 void keel_fpu_vec_write(struct keel_vcpu *vcpu, unsigned int nr, const void *buf,

@@ -359,7 +359,7 @@ static int keel_run_uninitialized(struct keel_vcpu *vcpu)
 {
 	int r;
 
-	if (READ_ONCE(vcpu->run->immediate_exit))
+	if (keel_compat_immediate_exit(vcpu->run))
 		return -EINTR;
 	r = keel_wait(vcpu);
 	if (r < 0)
@@ -386,7 +386,7 @@ int arch_vcpu_run(struct keel_vcpu *vcpu)
 	if (r > 0) {
 		/* The exit just completed stays readable in kvm_run. */
 		r = -EINTR;
-		if (!READ_ONCE(vcpu->run->immediate_exit)) {
+		if (!keel_compat_immediate_exit(vcpu->run)) {
 			vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 			r = keel_run_loop(vcpu);
 		}

@@ -2,29 +2,116 @@
 /*
  * compat.h - what differs between the kernels Keel is built for (6.1 to 6.18)
  *
- * The one place for LINUX_VERSION_CODE and for tests of kernel features. Each
- * entry is a function or macro with one meaning, named keel_compat_*.
+ * The one place for it, for assembly, too: no other file asks which kernel this is. A
+ * difference is known by the kernel's headers, not by its number, as stable kernels take
+ * over newer interfaces: Kbuild looks for words there and defines KEEL_HAS_*. The code
+ * uses a function's newest name; here older kernels get it, or, where more than the
+ * name differs, a keel_compat_* has one meaning for all. Documentation/porting lists
+ * each, with its version.
  */
 #ifndef KEEL_COMPAT_H
 #define KEEL_COMPAT_H
 
-#include <linux/eventfd.h>
-#include <linux/mm.h>
-#include <linux/cpuhotplug.h>
-#include <asm/cpufeature.h>
 #include <asm/nospec-branch.h>
-#include <asm/reboot.h>
-#include <linux/version.h>
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#ifdef __ASSEMBLER__
+
+/* Before a return in AMD's exit path: against RETBleed and SRSO, with IBPB where asked for. */
+.macro KEEL_COMPAT_UNTRAIN_RET
+#ifdef UNTRAIN_RET_VM
+	UNTRAIN_RET_VM
+#else
+	UNTRAIN_RET
+#ifdef X86_FEATURE_IBPB_ON_VMEXIT
+	ALTERNATIVE "", "call entry_ibpb", X86_FEATURE_IBPB_ON_VMEXIT
+#endif
+#endif
+.endm
+
+/* VERW for guests only (TSA). */
+#ifndef VM_CLEAR_CPU_BUFFERS
+#define VM_CLEAR_CPU_BUFFERS
+#endif
+
+/* Branch history after an exit: with a feature bit of its own from ITS on, before with BHI's. */
+.macro KEEL_COMPAT_CLEAR_BHB
+#if defined(KEEL_HAS_CLEAR_BHB_VMEXIT)
+	CLEAR_BRANCH_HISTORY_VMEXIT
+#elif defined(KEEL_HAS_CLEAR_BHB)
+	CLEAR_BRANCH_HISTORY
+#endif
+.endm
+
+#else
+
+#include <linux/cpuhotplug.h>
+#include <linux/eventfd.h>
+#include <linux/hrtimer.h>
+#include <linux/kvm.h>
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+#include <linux/syscore_ops.h>
+#include <asm/cpufeature.h>
+#include <asm/mce.h>
+#include <asm/msr.h>
+#include <asm/processor.h>
+#include <asm/ptrace.h>
+#include <asm/reboot.h>
+#include <asm/vmx.h>
+
+/* entry-virt.h came with a helper that needs no vCPU of kvm's. */
+#ifdef KEEL_HAS_ENTRY_VIRT
 #include <linux/entry-virt.h>
 #else
 #include <linux/entry-kvm.h>
 #endif
 
+#ifdef KEEL_HAS_CPUID_BASE_HYPERVISOR
+#include <asm/cpuid/api.h>
+#endif
+
 #if !IS_ENABLED(CONFIG_PREEMPT_NOTIFIERS) || !IS_ENABLED(CONFIG_MMU_NOTIFIER)
 #error "Keel needs a kernel with CONFIG_KVM: it selects PREEMPT_NOTIFIERS and MMU_NOTIFIER"
 #endif
+
+/* ---- new names ---- */
+
+#ifndef KEEL_HAS_RDMSRQ
+#define rdmsrq(msr, val)	rdmsrl(msr, val)
+#define rdmsrq_safe(msr, p)	rdmsrl_safe(msr, p)
+#define wrmsrq(msr, val)	wrmsrl(msr, val)
+#endif
+
+#ifndef KEEL_HAS_HRTIMER_SETUP
+static inline void hrtimer_setup(struct hrtimer *timer,
+				 enum hrtimer_restart (*fn)(struct hrtimer *),
+				 clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
+}
+#endif
+
+#ifndef KEEL_HAS_VM_FLAGS_CLEAR
+static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+#ifndef KEEL_HAS_CPUID_BASE_HYPERVISOR
+#define cpuid_base_hypervisor(sig, leaves)	hypervisor_cpuid_base(sig, leaves)
+#endif
+
+#ifndef KEEL_HAS_X86_CLEAR_CPU_BUFFERS
+#define x86_clear_cpu_buffers()	mds_clear_cpu_buffers()
+#endif
+
+#ifndef SECONDARY_EXEC_ENABLE_XSAVES
+#define SECONDARY_EXEC_ENABLE_XSAVES	SECONDARY_EXEC_XSAVES
+#endif
+
+/* ---- eventfd ---- */
 
 /*
  * Add one to an eventfd. Any context but NMI. Not from within another's wake-up:
@@ -34,15 +121,17 @@ static inline void keel_compat_eventfd_signal(struct eventfd_ctx *ctx)
 {
 	if (!eventfd_signal_allowed())
 		return;
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#ifdef KEEL_HAS_EVENTFD_SIGNAL_ONE
 	eventfd_signal(ctx);
 #else
 	eventfd_signal(ctx, 1);
 #endif
 }
 
+/* ---- memory ---- */
+
 /* get_user_pages(): let a fault that waits (userfaultfd) end at any signal, where that exists. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#ifdef KEEL_HAS_FOLL_INTERRUPTIBLE
 #define KEEL_COMPAT_FOLL_INTR	FOLL_INTERRUPTIBLE
 #else
 #define KEEL_COMPAT_FOLL_INTR	0
@@ -64,7 +153,7 @@ static inline bool keel_compat_cached(pgprot_t prot)
 static inline int keel_compat_follow_pfn(struct vm_area_struct *vma, unsigned long hva,
 					 unsigned long *pfn, bool *writable, bool *device)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#ifdef KEEL_HAS_FOLLOW_PFNMAP
 	struct follow_pfnmap_args args = { .vma = vma, .address = hva };
 	int r = follow_pfnmap_start(&args);
 
@@ -80,7 +169,7 @@ static inline int keel_compat_follow_pfn(struct vm_area_struct *vma, unsigned lo
 	pte_t *ptep, pte;
 	int r;
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#ifdef KEEL_HAS_FOLLOW_PTE_VMA
 	r = follow_pte(vma, hva, &ptep, &ptl);
 #else
 	r = follow_pte(vma->vm_mm, hva, &ptep, &ptl);
@@ -94,16 +183,6 @@ static inline int keel_compat_follow_pfn(struct vm_area_struct *vma, unsigned lo
 	*device = !keel_compat_cached(pte_pgprot(pte));
 	pte_unmap_unlock(ptep, ptl);
 	return 0;
-#endif
-}
-
-/* In a file's mmap, on the vma that is being made. */
-static inline void keel_compat_vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
-{
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
-	vm_flags_clear(vma, flags);
-#else
-	vma->vm_flags &= ~flags;
 #endif
 }
 
@@ -131,14 +210,53 @@ static inline bool keel_compat_has_cmpxchg128(void)
 #endif
 }
 
+/* ---- CPUs that come and go ---- */
+
 /* The CPU hotplug state that kvm claims, too: who holds it holds the machine's virtualization. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#ifdef KEEL_HAS_CPUHP_KVM_ONLINE
 #define KEEL_CPUHP_STATE	CPUHP_AP_KVM_ONLINE
 #define KEEL_CPUHP_MAY_FAIL	true
 #else
 #define KEEL_CPUHP_STATE	CPUHP_AP_KVM_STARTING
 #define KEEL_CPUHP_MAY_FAIL	false
 #endif
+
+/*
+ * Callbacks of suspend and resume, with interrupts off on the last CPU. They take
+ * KEEL_COMPAT_SYSCORE_ARG.
+ */
+#ifdef KEEL_HAS_REGISTER_SYSCORE
+#define KEEL_COMPAT_SYSCORE_ARG	void *unused
+#define KEEL_COMPAT_DEFINE_SYSCORE(name, on_suspend, on_resume)				\
+	static const struct syscore_ops name##_ops = {					\
+		.suspend = on_suspend, .resume = on_resume,				\
+	};										\
+	static struct syscore name = { .ops = &name##_ops }
+#define keel_compat_register_syscore(s)		register_syscore(s)
+#define keel_compat_unregister_syscore(s)	unregister_syscore(s)
+#else
+#define KEEL_COMPAT_SYSCORE_ARG	void
+#define KEEL_COMPAT_DEFINE_SYSCORE(name, on_suspend, on_resume)				\
+	static struct syscore_ops name = {						\
+		.suspend = on_suspend, .resume = on_resume,				\
+	}
+#define keel_compat_register_syscore(s)		register_syscore_ops(s)
+#define keel_compat_unregister_syscore(s)	unregister_syscore_ops(s)
+#endif
+
+/*
+ * What runs on each CPU in a crash or an emergency reboot. One slot: hold
+ * KEEL_CPUHP_STATE. May sleep. Kernels without it switch SVM and VMX off themselves.
+ */
+#ifdef KEEL_HAS_EMERGENCY_CALLBACK
+#define keel_compat_emergency_register(fn)	cpu_emergency_register_virt_callback(fn)
+#define keel_compat_emergency_unregister(fn)	cpu_emergency_unregister_virt_callback(fn)
+#else
+#define keel_compat_emergency_register(fn)	((void)(fn))
+#define keel_compat_emergency_unregister(fn)	((void)(fn))
+#endif
+
+/* ---- around an entry ---- */
 
 /* Is the kernel's event delivery by FRED? */
 static inline bool keel_compat_has_fred(void)
@@ -151,32 +269,50 @@ static inline bool keel_compat_has_fred(void)
 }
 
 /* The key that asks for VERW before an entry on CPUs that do not need it elsewhere. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#ifdef KEEL_HAS_CPU_BUF_VM_CLEAR
 #define keel_compat_stale_data_clear	cpu_buf_vm_clear
 #else
 #define keel_compat_stale_data_clear	mmio_stale_data_clear
 #endif
 
-/*
- * What runs on each CPU in a crash or an emergency reboot. One slot: hold
- * KEEL_CPUHP_STATE. May sleep. Kernels without it switch VMX off themselves.
- */
-#if (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 149) && \
-	LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)) || \
-	LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
-#define keel_compat_emergency_register(fn)	cpu_emergency_register_virt_callback(fn)
-#define keel_compat_emergency_unregister(fn)	cpu_emergency_unregister_virt_callback(fn)
-#else
-#define keel_compat_emergency_register(fn)	((void)(fn))
-#define keel_compat_emergency_unregister(fn)	((void)(fn))
-#endif
-
 /* Work that is due before guest mode. kvm's vCPU is written to, where it is asked for. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+#ifdef KEEL_HAS_ENTRY_VIRT
 #define keel_compat_guest_mode_work(sink)	xfer_to_guest_mode_handle_work()
 #else
 #define keel_compat_guest_mode_work(sink)	xfer_to_guest_mode_handle_work(sink)
 #endif
+
+/* Interrupts off: nothing on this CPU reads under RCU. */
+static __always_inline void keel_compat_rcu_note_guest(void)
+{
+#ifdef KEEL_HAS_RCU_NOTE_NO_ARG
+	rcu_virt_note_context_switch();
+#else
+	rcu_virt_note_context_switch(smp_processor_id());
+#endif
+}
+
+/* kvm_run's immediate_exit, under a name that says who else writes it, in newer headers. */
+static inline bool keel_compat_immediate_exit(const struct kvm_run *run)
+{
+#ifdef HINT_UNSAFE_IN_KVM
+	return READ_ONCE(run->HINT_UNSAFE_IN_KVM(immediate_exit));
+#else
+	return READ_ONCE(run->immediate_exit);
+#endif
+}
+
+/*
+ * A machine check hit while the guest ran: the host's handler, as if from user mode. A kernel
+ * without one (CONFIG_X86_MCE, which cloud kernels do not have) does not switch them on.
+ */
+static inline void keel_compat_machine_check(void)
+{
+	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
+
+	if (IS_ENABLED(CONFIG_X86_MCE))
+		do_machine_check(&regs);
+}
 
 /* A guest has run on this CPU: userspace must not use its branch history ("VMSCAPE"). */
 static inline void keel_compat_guest_ran(void)
@@ -187,4 +323,5 @@ static inline void keel_compat_guest_ran(void)
 #endif
 }
 
+#endif
 #endif

@@ -26,7 +26,7 @@
 #include <asm/processor-flags.h>
 
 typedef u64 gpa_t;	/* guest physical address */
-typedef u64 gva_t;	/* guest linear address */
+typedef unsigned long gva_t;	/* guest linear address */
 typedef u64 gfn_t;	/* guest frame number: gpa >> 12 */
 typedef u64 hpa_t;	/* host physical address */
 

@@ -19,6 +19,7 @@ tools_files() {
 # The sources as they are here, no more and no less, and what Debian wants.
 dkms_files() {
 	{
+		echo "644 usr/lib/modules-load.d/keel.conf"
 		echo "644 usr/share/doc/keel-dkms/changelog.gz"
 		echo "644 usr/share/doc/keel-dkms/copyright"
 		echo "644 usr/src/keel-$version/Kbuild"
@@ -170,7 +171,7 @@ modules_load() {
 	local dkms_name
 
 	dkms_name=$(. "$sources/dkms.conf" && echo "${BUILT_MODULE_NAME[0]}")
-	[ "$(grep -v '^#' "$tools/usr/lib/modules-load.d/keel.conf")" = "$dkms_name" ]
+	[ "$(grep -v '^#' "$out/keel-dkms/usr/lib/modules-load.d/keel.conf")" = "$dkms_name" ]
 }
 
 contents_steps() {

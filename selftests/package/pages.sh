@@ -91,7 +91,7 @@ paths_exist() {
 		<(page_text keelstat.1) > "$work/text"
 	while read -r path; do
 		count=$((count + 1))
-		[ -e "$tools$path" ] || { echo "no $path"; bad=1; }
+		[ -e "$tools$path" ] || [ -e "$out/keel-dkms$path" ] || { echo "no $path"; bad=1; }
 	done < <(grep -oE '/usr/[a-z/.-]*keel[a-z0-9/.-]*[a-z0-9]' "$work/text" |
 		grep -v '^/usr/src/' | sort -u)
 	[ $count -gt 2 ] && [ $bad = 0 ]

@@ -23,6 +23,9 @@
  *   relay kexec KERNEL INITRD CMDLINE
  *	Boots another kernel, at once. Returns only when it fails.
  *
+ *   relay crash KERNEL INITRD CMDLINE
+ *	Crashes this one, into another in the memory that crashkernel= left for it.
+ *
  *   relay tsc
  *	Prints the frequency of this machine's TSC in kHz, which is the emulated one's.
  *
@@ -33,6 +36,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kexec.h>
 #include <linux/reboot.h>
 #include <poll.h>
 #include <signal.h>
@@ -751,7 +755,7 @@ static void usage(void)
 			"       relay attach [-t] [-k] [-b BOOT] [-c COMMAND] [-s SILENCE]\n"
 			"                    [-p PID] [-r REPORT] SOCKET\n"
 			"       relay send SOCKET TEXT\n"
-			"       relay kexec KERNEL INITRD CMDLINE\n"
+			"       relay kexec|crash KERNEL INITRD CMDLINE\n"
 			"       relay tsc\n");
 	exit(64);
 }
@@ -817,16 +821,28 @@ static int send_text(const char *path, const char *text)
 	return 0;
 }
 
-static int boot_kernel(const char *kernel, const char *initrd, const char *cmdline)
+static void crash(void)
+{
+	int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, "c", 1) != 1)
+		fail("/proc/sysrq-trigger");
+}
+
+static int boot_kernel(const char *kernel, const char *initrd, const char *cmdline,
+		       unsigned long flags)
 {
 	int kernel_fd = open(kernel, O_RDONLY | O_CLOEXEC);
 	int initrd_fd = open(initrd, O_RDONLY | O_CLOEXEC);
 
 	if (kernel_fd < 0 || initrd_fd < 0)
 		fail("kexec's files");
-	if (syscall(SYS_kexec_file_load, kernel_fd, initrd_fd, strlen(cmdline) + 1, cmdline, 0UL))
+	if (syscall(SYS_kexec_file_load, kernel_fd, initrd_fd, strlen(cmdline) + 1, cmdline,
+		    flags))
 		fail("kexec_file_load");
 	sync();
+	if (flags & KEXEC_FILE_ON_CRASH)
+		crash();
 	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
 		LINUX_REBOOT_CMD_KEXEC, NULL);
 	fail("kexec");
@@ -879,7 +895,9 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "send"))
 		return send_text(argv[2], argv[3]);
 	if (argc == 5 && !strcmp(argv[1], "kexec"))
-		return boot_kernel(argv[2], argv[3], argv[4]);
+		return boot_kernel(argv[2], argv[3], argv[4], 0);
+	if (argc == 5 && !strcmp(argv[1], "crash"))
+		return boot_kernel(argv[2], argv[3], argv[4], KEXEC_FILE_ON_CRASH);
 	if (argc == 2 && !strcmp(argv[1], "tsc"))
 		return print_tsc();
 	usage();

@@ -66,10 +66,15 @@ amd_tsc() {
 	echo "tsc=reliable tsc_early_khz=$khz"
 }
 
+# Memory for the kernel that takes over after a crash: enough for a suite's run.
+amd_crash_append() {
+	[ "$opt_kexec" != crash ] || echo " crashkernel=1024M"
+}
+
 amd_append() {
 	echo "console=ttyS0 loglevel=5 panic=-1 log_buf_len=4M $(amd_tsc)" \
 		"unknown_nmi_panic=1 rcupdate.rcu_cpu_stall_timeout=$HOST_STALL_TIMEOUT" \
-		"watchdog_thresh=$HOST_STALL_TIMEOUT $(sanitizer_append) $opt_append"
+		"watchdog_thresh=$HOST_STALL_TIMEOUT $(sanitizer_append)$(amd_crash_append) $opt_append"
 }
 
 # The machine's / and the log directory, and a channel, by virtio.

@@ -13,6 +13,7 @@
 #include "apic.h"
 #include <asm/msr.h>
 #include <asm/tsc.h>
+#include <keel/compat.h>
 #include "../backend.h"
 #include "../clock.h"
 #include "../clockmath.h"
@@ -83,8 +84,7 @@ void keel_apic_timer_wait(struct keel_vcpu *vcpu, bool wait)
 
 void apic_timer_init(struct keel_apic *apic)
 {
-	hrtimer_init(&apic->hrtimer, CLOCK_MONOTONIC, APIC_HRTIMER_MODE);
-	apic->hrtimer.function = apic_timer_fn;
+	hrtimer_setup(&apic->hrtimer, apic_timer_fn, CLOCK_MONOTONIC, APIC_HRTIMER_MODE);
 	lapic_timer_reset(&apic->timer);
 }
 

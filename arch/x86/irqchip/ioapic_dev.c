@@ -2,6 +2,7 @@
 /*
  * ioapic_dev.c - the IOAPIC as a device: its MMIO page, its lock, EOIs
  */
+#include <keel/compat.h>
 #include "chips.h"
 
 static struct keel_irqchip *ioapic_chip(struct ioapic *io)
@@ -219,7 +220,7 @@ void keel_ioapic_init(struct keel_irqchip *chip)
 
 	raw_spin_lock_init(&dev->lock);
 	ioapic_init(&dev->io, &ioapic_dev_core_ops);
-	hrtimer_init(&dev->redeliver, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
-	dev->redeliver.function = ioapic_dev_redeliver;
+	hrtimer_setup(&dev->redeliver, ioapic_dev_redeliver, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_REL_HARD);
 	dev->mmio.ops = &ioapic_dev_ops;
 }

@@ -7,6 +7,7 @@
  */
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
+#include <keel/compat.h>
 #include "chips.h"
 
 /* The lock is held. The callback, if it runs now, waits for it and sees what is due. */
@@ -135,8 +136,7 @@ static struct keel_pit_dev *pit_dev_alloc(struct keel_vm *vm)
 	raw_spin_lock_init(&dev->lock);
 	pit_init(&dev->pit, ktime_get_ns());
 	dev->armed = PIT_NEVER;
-	hrtimer_init(&dev->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
-	dev->timer.function = pit_dev_tick;
+	hrtimer_setup(&dev->timer, pit_dev_tick, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
 	return dev;
 }
 

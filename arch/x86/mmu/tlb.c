@@ -53,7 +53,8 @@ int keel_mmu_vm_init(struct keel_vm *vm)
 	struct keel_s2 *ks;
 
 	if (!keel_caps.s2_format) {
-		pr_err_once("%s has named no format for stage-2 tables\n", keel_backend->name);
+		pr_err_once("%s has named no format for stage-2 tables: build Keel from clean sources\n",
+			    keel_backend->name);
 		return -EOPNOTSUPP;
 	}
 	ks = kzalloc(sizeof(*ks), GFP_KERNEL_ACCOUNT);

@@ -8,9 +8,11 @@
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
+#include <asm/asm.h>
 #include <asm/cpufeature.h>
 #include <asm/io.h>
 #include <asm/msr.h>
+#include <keel/compat.h>
 #include "svm.h"
 
 /* Leaf 0x8000000A, EDX: "SVM Revision and Feature Identification" */
@@ -40,15 +42,15 @@ static int svm_check(u32 edx)
 	u64 vm_cr;
 
 	if (!(edx & SVM_EDX_NPT)) {
-		pr_err("this CPU's SVM has no nested paging, which Keel needs\n");
+		pr_err("this CPU's SVM has no nested paging: Keel needs a newer CPU or, in a virtual machine, a host that offers it\n");
 		return -EOPNOTSUPP;
 	}
-	if (!rdmsrl_safe(MSR_VM_CR, &vm_cr) && (vm_cr & SVM_VM_CR_SVM_DIS_MASK)) {
+	if (!rdmsrq_safe(MSR_VM_CR, &vm_cr) && (vm_cr & SVM_VM_CR_SVM_DIS_MASK)) {
 		pr_err("SVM is disabled by the firmware: switch it on in the BIOS set-up\n");
 		return -EOPNOTSUPP;
 	}
 	if (cpuid_ebx(SVM_LEAF) < 2) {
-		pr_err("this CPU offers no address space identifiers to guests\n");
+		pr_err("this CPU's SVM has no address space identifiers: Keel needs a newer CPU or, in a virtual machine, a host that offers them\n");
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -63,7 +65,7 @@ static void svm_read_facts(u32 edx, struct keel_caps *caps)
 	svm_facts.pause_filter = edx & SVM_EDX_PAUSE_FILTER;
 	svm_facts.tsc_ratio = edx & SVM_EDX_TSC_RATIO;
 	svm_facts.loses_shadow = boot_cpu_has(X86_FEATURE_HYPERVISOR) &&
-				 hypervisor_cpuid_base("TCGTCGTCGTCG", 0);
+				 cpuid_base_hypervisor("TCGTCGTCGTCG", 0);
 
 	caps->max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? 3 : 2;
 	caps->s2_format = &s2_format_npt;
@@ -145,14 +147,14 @@ static void svm_reset_tsc_ratio(struct svm_cpu *sc)
 	if (!svm_facts.tsc_ratio)
 		return;
 	WRITE_ONCE(sc->tsc_ratio, SVM_TSC_RATIO_DEFAULT);
-	wrmsrl(MSR_AMD64_TSC_RATIO, READ_ONCE(sc->tsc_ratio));
+	wrmsrq(MSR_AMD64_TSC_RATIO, READ_ONCE(sc->tsc_ratio));
 }
 
 static bool svm_cpu_in_use(void)
 {
 	u64 efer;
 
-	rdmsrl(MSR_EFER, efer);
+	rdmsrq(MSR_EFER, efer);
 	return efer & EFER_SVME;
 }
 
@@ -163,12 +165,12 @@ int svm_cpu_enable(void)
 
 	if (svm_cpu_in_use())
 		return -EBUSY;
-	rdmsrl(MSR_EFER, efer);
-	wrmsrl(MSR_EFER, efer | EFER_SVME);
-	wrmsrl(MSR_VM_HSAVE_PA, __sme_set(page_to_phys(sc->hsave)));
+	rdmsrq(MSR_EFER, efer);
+	wrmsrq(MSR_EFER, efer | EFER_SVME);
+	wrmsrq(MSR_VM_HSAVE_PA, __sme_set(page_to_phys(sc->hsave)));
 	svm_reset_tsc_ratio(sc);
 	if (boot_cpu_has(X86_FEATURE_RDTSCP))
-		rdmsrl(MSR_TSC_AUX, sc->tsc_aux);
+		rdmsrq(MSR_TSC_AUX, sc->tsc_aux);
 	/* What was in the TLB under our ASIDs before is not ours. */
 	sc->asid_generation++;
 	sc->next_asid = sc->max_asid + 1;
@@ -186,7 +188,33 @@ void svm_cpu_disable(void)
 		return;
 	sc->enabled = false;
 	svm_reset_tsc_ratio(sc);
-	wrmsrl(MSR_VM_HSAVE_PA, 0);
-	rdmsrl(MSR_EFER, efer);
-	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
+	wrmsrq(MSR_VM_HSAVE_PA, 0);
+	rdmsrq(MSR_EFER, efer);
+	wrmsrq(MSR_EFER, efer & ~EFER_SVME);
+}
+
+/*
+ * The machine goes down at once, by a crash or a reboot, on any CPU, in an NMI or with
+ * interrupts off, and perhaps between CLGI and STGI: INIT, which starts the CPU again,
+ * would stay blocked. While Keel has the hook nobody else's SVM is on.
+ */
+static void svm_emergency(void)
+{
+	u64 efer;
+
+	rdmsrq(MSR_EFER, efer);
+	if (!(efer & EFER_SVME))
+		return;
+	WRITE_ONCE(this_cpu_ptr(&svm_cpu)->enabled, false);
+	asm volatile("1: stgi\n2:\n" _ASM_EXTABLE(1b, 2b) : : : "memory");
+	wrmsrq(MSR_VM_HSAVE_PA, 0);
+	wrmsrq(MSR_EFER, efer & ~EFER_SVME);
+}
+
+void svm_emergency_hook(bool on)
+{
+	if (on)
+		keel_compat_emergency_register(svm_emergency);
+	else
+		keel_compat_emergency_unregister(svm_emergency);
 }

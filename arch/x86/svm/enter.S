@@ -8,6 +8,7 @@
 #include <asm/frame.h>
 #include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
+#include <keel/compat.h>
 
 /* struct svm_enter_args; lifecycle.c asserts the offsets */
 #define ARG_VMCB	0
@@ -118,10 +119,7 @@ SYM_FUNC_START(svm_enter_guest)
 	movl ARG_HOST_SPEC+4(%rdi), %edx
 	wrmsr
 8:
-	UNTRAIN_RET
-#ifdef X86_FEATURE_IBPB_ON_VMEXIT
-	ALTERNATIVE "", "call entry_ibpb", X86_FEATURE_IBPB_ON_VMEXIT
-#endif
+	KEEL_COMPAT_UNTRAIN_RET
 
 	pop %rbx
 	pop %r12

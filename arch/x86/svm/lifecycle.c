@@ -9,9 +9,8 @@
 #include <asm/desc.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
-#include <asm/ptrace.h>
-#include <asm/mce.h>
 #include <asm/spec-ctrl.h>
+#include <keel/compat.h>
 #include "svm.h"
 #include "../guest_context.h"
 #include "../regs.h"
@@ -42,7 +41,7 @@ void svm_load_tsc_ratio(struct keel_vcpu *vcpu)
 
 	if (!svm_facts.tsc_ratio || sc->tsc_ratio == ratio)
 		return;
-	wrmsrl(MSR_AMD64_TSC_RATIO, ratio);
+	wrmsrq(MSR_AMD64_TSC_RATIO, ratio);
 	sc->tsc_ratio = ratio;
 }
 
@@ -54,7 +53,7 @@ void svm_load_tsc_aux(struct keel_vcpu *vcpu)
 	if (!boot_cpu_has(X86_FEATURE_RDTSCP))
 		return;
 	if (svm->tsc_aux_loaded || vcpu->arch.tsc_aux != host)
-		wrmsrl(MSR_TSC_AUX, vcpu->arch.tsc_aux);
+		wrmsrq(MSR_TSC_AUX, vcpu->arch.tsc_aux);
 	svm->tsc_aux_loaded = vcpu->arch.tsc_aux != host;
 }
 
@@ -81,7 +80,7 @@ void svm_vcpu_put(struct keel_vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	if (svm->tsc_aux_loaded)
-		wrmsrl(MSR_TSC_AUX, this_cpu_read(svm_cpu.tsc_aux));
+		wrmsrq(MSR_TSC_AUX, this_cpu_read(svm_cpu.tsc_aux));
 	svm->tsc_aux_loaded = false;
 }
 
@@ -223,16 +222,8 @@ void svm_begin(struct keel_vcpu *vcpu)
 		svm_save_host(sc);
 }
 
-/* A machine check hit while the guest ran: the host's handler, as if from user mode. */
-static void svm_host_machine_check(void)
-{
-	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
-
-	do_machine_check(&regs);
-}
-
 void svm_end(struct keel_vcpu *vcpu)
 {
 	if (svm_control(vcpu)->exit_code == SVM_EXIT_EXCP_BASE + X86_TRAP_MC)
-		svm_host_machine_check();
+		keel_compat_machine_check();
 }

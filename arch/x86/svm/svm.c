@@ -11,6 +11,7 @@ const struct keel_backend svm_backend = {
 	.present = svm_present,
 	.setup = svm_setup,
 	.teardown = svm_teardown,
+	.emergency_hook = svm_emergency_hook,
 	.cpu_enable = svm_cpu_enable,
 	.cpu_disable = svm_cpu_disable,
 	.vcpu_init = svm_vcpu_init,

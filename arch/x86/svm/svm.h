@@ -109,6 +109,7 @@ int svm_setup(struct keel_caps *caps);
 void svm_teardown(void);
 int svm_cpu_enable(void);
 void svm_cpu_disable(void);
+void svm_emergency_hook(bool on);
 
 /* vmcb.c: control fields and intercepts */
 int svm_vcpu_init(struct keel_vcpu *vcpu);

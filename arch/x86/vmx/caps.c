@@ -43,6 +43,9 @@ static const struct { u32 msr, true_msr; const char *name; } vmx_ctl_msrs[VMX_NR
  */
 enum vmx_want { VMX_NEEDED, VMX_ALWAYS, VMX_MUST_CAN, VMX_NEVER };
 
+/* The end of a line that says what is missing. */
+#define VMX_TOO_LITTLE	"Keel needs a newer CPU or, in a virtual machine, a host that offers it\n"
+
 #define BIT_ROW(c, w, b) { VMX_##c, VMX_##w, b, #b }
 
 static const struct vmx_ctl_row {
@@ -105,7 +108,7 @@ static void vmx_read_ctls(u32 *must, u64 basic)
 		u64 val = 0;
 
 		/* Without secondary controls, their register does not exist. */
-		rdmsrl_safe(msr, &val);
+		rdmsrq_safe(msr, &val);
 		must[i] = val;
 		vmx_facts.can[i] = val >> 32;
 		vmx_facts.base[i] = must[i];
@@ -119,12 +122,12 @@ static int vmx_check_row(const struct vmx_ctl_row *row, const u32 *must)
 	if (can && (row->want == VMX_NEEDED || row->want == VMX_ALWAYS))
 		vmx_facts.base[row->ctl] |= row->bit;
 	if (!can && (row->want == VMX_NEEDED || row->want == VMX_MUST_CAN)) {
-		pr_err("this CPU's VMX has no %s, a %s control that Keel needs\n", row->name,
+		pr_err("this CPU's VMX has no %s (a %s control): " VMX_TOO_LITTLE, row->name,
 		       vmx_ctl_msrs[row->ctl].name);
 		return -EOPNOTSUPP;
 	}
 	if (row->want == VMX_NEVER && (must[row->ctl] & row->bit)) {
-		pr_err("this CPU's VMX cannot switch %s off\n", row->name);
+		pr_err("this CPU's VMX cannot switch %s off: " VMX_TOO_LITTLE, row->name);
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -160,14 +163,14 @@ static int vmx_check_firmware(void)
 		pr_err("this kernel delivers events by FRED, which Keel does not know on Intel yet: boot it with fred=off\n");
 		return -EOPNOTSUPP;
 	}
-	if (rdmsrl_safe(MSR_IA32_FEAT_CTL, &ctl))
+	if (rdmsrq_safe(MSR_IA32_FEAT_CTL, &ctl))
 		return 0;
 	if ((ctl & FEAT_CTL_LOCKED) && !(ctl & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)) {
 		pr_err("VMX is disabled by the firmware: switch it on in the BIOS set-up\n");
 		return -EOPNOTSUPP;
 	}
 	if (!(ctl & FEAT_CTL_LOCKED)) {
-		pr_err("neither firmware nor kernel has enabled VMX (IA32_FEATURE_CONTROL)\n");
+		pr_err("neither firmware nor kernel has enabled VMX: switch it on in the BIOS set-up\n");
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -186,7 +189,7 @@ static int vmx_check_ept(u64 cap)
 	for (i = 0; i < ARRAY_SIZE(needs); i++) {
 		if (cap & needs[i].bit)
 			continue;
-		pr_err("this CPU's VMX has no %s, which Keel needs\n", needs[i].name);
+		pr_err("this CPU's VMX has no %s: " VMX_TOO_LITTLE, needs[i].name);
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -224,7 +227,7 @@ static void vmx_read_timer(u64 misc)
 	u32 signature = cpuid_eax(1) & ~GENMASK(15, 12) & GENMASK(27, 0);
 	unsigned int i;
 
-	vmx_facts.preempt_shift = misc & VMX_MISC_PREEMPTION_TIMER_RATE_MASK;
+	vmx_facts.preempt_shift = vmx_misc_preemption_timer_rate(misc);
 	for (i = 0; i < ARRAY_SIZE(vmx_bad_timers); i++)
 		if (signature == vmx_bad_timers[i])
 			vmx_facts.base[VMX_PIN] &= ~PIN_BASED_VMX_PREEMPTION_TIMER;
@@ -236,7 +239,7 @@ static bool vmx_can_post(void)
 {
 	u64 pin;
 
-	rdmsrl(MSR_IA32_VMX_PINBASED_CTLS, pin);
+	rdmsrq(MSR_IA32_VMX_PINBASED_CTLS, pin);
 	return pin >> 32 & PIN_BASED_POSTED_INTR;
 }
 
@@ -244,8 +247,8 @@ static void vmx_read_facts(u64 basic, struct keel_caps *caps)
 {
 	u64 misc, arch_caps = 0;
 
-	rdmsrl(MSR_IA32_VMX_MISC, misc);
-	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, vmx_facts.cr4_fixed);
+	rdmsrq(MSR_IA32_VMX_MISC, misc);
+	rdmsrq(MSR_IA32_VMX_CR4_FIXED0, vmx_facts.cr4_fixed);
 	vmx_facts.revision = vmx_basic_vmcs_revision_id(basic);
 	vmx_facts.tpr_shadow = vmx_facts.base[VMX_CPU] & CPU_BASED_TPR_SHADOW;
 	vmx_facts.tsc_scaling = vmx_facts.base[VMX_CPU2] & SECONDARY_EXEC_TSC_SCALING;
@@ -257,7 +260,7 @@ static void vmx_read_facts(u64 basic, struct keel_caps *caps)
 					   CPU_BASED_CR8_STORE_EXITING;
 
 	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
-		rdmsrl(MSR_IA32_ARCH_CAPABILITIES, arch_caps);
+		rdmsrq(MSR_IA32_ARCH_CAPABILITIES, arch_caps);
 	vmx_facts.flush_l1d = boot_cpu_has_bug(X86_BUG_L1TF) &&
 			      l1tf_mitigation != L1TF_MITIGATION_OFF &&
 			      !(arch_caps & ARCH_CAP_SKIP_VMENTRY_L1DFLUSH);
@@ -312,11 +315,11 @@ int vmx_setup(struct keel_caps *caps)
 
 	if (r)
 		return r;
-	rdmsrl(MSR_IA32_VMX_BASIC, basic);
+	rdmsrq(MSR_IA32_VMX_BASIC, basic);
 	r = vmx_check_ctls(basic);
 	if (r)
 		return r;
-	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, ept);
+	rdmsrq(MSR_IA32_VMX_EPT_VPID_CAP, ept);
 	r = vmx_check_ept(ept);
 	if (r)
 		return r;
@@ -398,12 +401,14 @@ static void vmx_emergency(void)
 	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
 	struct vmx_vcpu *vmx;
 
-	if (!READ_ONCE(vc->enabled))
+	if (!(native_read_cr4() & X86_CR4_VMXE))
 		return;
-	WRITE_ONCE(vc->enabled, false);
-	list_for_each_entry(vmx, &vc->loaded, loaded_link)
-		vmx_vmclear(vmx->vmcs_pa);
-	vmx_vmxoff();
+	if (READ_ONCE(vc->enabled)) {
+		WRITE_ONCE(vc->enabled, false);
+		list_for_each_entry(vmx, &vc->loaded, loaded_link)
+			vmx_vmclear(vmx->vmcs_pa);
+	}
+	vmx_vmxoff();	/* faults, and no harm done, where VMXON was still to come */
 	cr4_clear_bits(X86_CR4_VMXE);
 }
 

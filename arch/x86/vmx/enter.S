@@ -9,6 +9,7 @@
 #include <asm/frame.h>
 #include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
+#include <keel/compat.h>
 
 /* struct vmx_enter_args; lifecycle.c asserts the offsets */
 #define ARG_REGS	0
@@ -135,7 +136,7 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	movl ARG_HOST_SPEC+4(%rdi), %edx
 	wrmsr
 7:	lfence
-	CLEAR_BRANCH_HISTORY_VMEXIT
+	KEEL_COMPAT_CLEAR_BHB
 
 	pop %rbx
 	pop %r12

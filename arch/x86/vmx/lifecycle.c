@@ -7,10 +7,8 @@
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
-#include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
-#include <asm/ptrace.h>
 #include <asm/segment.h>
 #include <asm/spec-ctrl.h>
 #include <keel/compat.h>
@@ -51,8 +49,8 @@ static void vmx_save_segments(struct vmx_host_segments *h)
 	savesegment(fs, h->fs);
 	savesegment(gs, h->gs);
 	store_ldt(h->ldt);
-	rdmsrl(MSR_FS_BASE, h->fs_base);
-	rdmsrl(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
+	rdmsrq(MSR_FS_BASE, h->fs_base);
+	rdmsrq(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
 }
 
 /* Selectors first: loading one changes the base. 64 bit programs have none. */
@@ -69,8 +67,8 @@ static void vmx_restore_segments(const struct vmx_host_segments *h)
 	if (h->es)
 		loadsegment(es, h->es);
 	if (h->fs)
-		wrmsrl(MSR_FS_BASE, h->fs_base);
-	wrmsrl(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
+		wrmsrq(MSR_FS_BASE, h->fs_base);
+	wrmsrq(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
 }
 
 /* The first entry since the vCPU was loaded. Interrupts off. */
@@ -181,9 +179,9 @@ static u64 vmx_stop_pebs(void)
 
 	if (!boot_cpu_has(X86_FEATURE_PEBS))
 		return 0;
-	rdmsrl(MSR_IA32_PEBS_ENABLE, on);
+	rdmsrq(MSR_IA32_PEBS_ENABLE, on);
 	if (on)
-		wrmsrl(MSR_IA32_PEBS_ENABLE, 0);
+		wrmsrq(MSR_IA32_PEBS_ENABLE, 0);
 	return on;
 }
 
@@ -262,7 +260,7 @@ void vmx_enter(struct keel_vcpu *vcpu)
 	if (vmx_facts.preempt_timer)
 		vmx_prepare_timer(vmx);
 	if (vmx_facts.flush_l1d)
-		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+		wrmsrq(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 
 	vmx_enter_noinstr(vcpu);
 
@@ -285,14 +283,6 @@ void vmx_begin(struct keel_vcpu *vcpu)
 		vcpu->arch.one_entry = true;
 }
 
-/* A machine check hit while the guest ran: the host's handler, as if from user mode. */
-static void vmx_host_machine_check(void)
-{
-	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
-
-	do_machine_check(&regs);
-}
-
 static void vmx_machine_check(const struct vmx_vcpu *vmx)
 {
 	bool exception = (u16)vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI;
@@ -301,7 +291,7 @@ static void vmx_machine_check(const struct vmx_vcpu *vmx)
 		return;
 	if ((exception && (vmx->exit_intr & INTR_INFO_VECTOR_MASK) == X86_TRAP_MC) ||
 	    (u16)vmx->exit_reason == EXIT_REASON_MCE_DURING_VMENTRY)
-		vmx_host_machine_check();
+		keel_compat_machine_check();
 }
 
 /* An exit leaves DEBUGCTL 0. */
@@ -310,7 +300,7 @@ void vmx_end(struct keel_vcpu *vcpu)
 	const struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	if (vmx->host_pebs)
-		wrmsrl(MSR_IA32_PEBS_ENABLE, vmx->host_pebs);
+		wrmsrq(MSR_IA32_PEBS_ENABLE, vmx->host_pebs);
 	if (vmx->host_debugctl)
 		update_debugctlmsr(vmx->host_debugctl);
 	vmx_machine_check(vmx);

@@ -13,6 +13,7 @@
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/msr-index.h>
+#include <keel/compat.h>
 #include "vmx.h"
 #include "../cpuid.h"
 
@@ -54,9 +55,9 @@ void vmx_read_host_msrs(struct vmx_cpu *vc)
 	unsigned int i;
 
 	for (i = 0; i < VMX_NR_SWAPPED; i++)
-		rdmsrl(vmx_swapped_msrs[i], vc->swapped[i]);
+		rdmsrq(vmx_swapped_msrs[i], vc->swapped[i]);
 	if (boot_cpu_has(X86_FEATURE_RDTSCP))
-		rdmsrl(MSR_TSC_AUX, vc->tsc_aux);
+		rdmsrq(MSR_TSC_AUX, vc->tsc_aux);
 }
 
 static void vmx_swap(const u64 *from, const u64 *to)
@@ -65,7 +66,7 @@ static void vmx_swap(const u64 *from, const u64 *to)
 
 	for (i = 0; i < VMX_NR_SWAPPED; i++)
 		if (from[i] != to[i])
-			wrmsrl(vmx_swapped_msrs[i], to[i]);
+			wrmsrq(vmx_swapped_msrs[i], to[i]);
 }
 
 void vmx_swap_to_guest(struct keel_vcpu *vcpu)
@@ -74,10 +75,10 @@ void vmx_swap_to_guest(struct keel_vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	vmx_swap(vc->swapped, vmx->swapped);
-	wrmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
+	wrmsrq(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
 	vmx->aux_loaded = boot_cpu_has(X86_FEATURE_RDTSCP) && vcpu->arch.tsc_aux != vc->tsc_aux;
 	if (vmx->aux_loaded)
-		wrmsrl(MSR_TSC_AUX, vcpu->arch.tsc_aux);
+		wrmsrq(MSR_TSC_AUX, vcpu->arch.tsc_aux);
 }
 
 /* KERNEL_GS_BASE of the host is the thread's: vmx_restore_segments() writes it. */
@@ -87,9 +88,9 @@ void vmx_swap_to_host(struct keel_vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	vmx_swap(vmx->swapped, vc->swapped);
-	rdmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
+	rdmsrq(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
 	if (vmx->aux_loaded)
-		wrmsrl(MSR_TSC_AUX, vc->tsc_aux);
+		wrmsrq(MSR_TSC_AUX, vc->tsc_aux);
 	vmx->aux_loaded = false;
 }
 
@@ -120,7 +121,7 @@ static void vmx_refresh_kept(struct keel_vcpu *vcpu, u32 msr)
 
 	preempt_disable();
 	if (msr == MSR_KERNEL_GS_BASE && vmx->guest_loaded)
-		rdmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
+		rdmsrq(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
 	preempt_enable();
 }
 
@@ -130,7 +131,7 @@ static void vmx_set_kept(struct keel_vcpu *vcpu, u32 msr, u64 *kept, u64 val)
 	*kept = val;
 	if (to_vmx(vcpu)->guest_loaded && msr != MSR_CSTAR &&
 	    (msr != MSR_TSC_AUX || boot_cpu_has(X86_FEATURE_RDTSCP))) {
-		wrmsrl(msr, val);
+		wrmsrq(msr, val);
 		to_vmx(vcpu)->aux_loaded |= msr == MSR_TSC_AUX;
 	}
 	preempt_enable();

@@ -16,6 +16,7 @@
 #include <asm/desc.h>
 #include <asm/msr.h>
 #include <asm/segment.h>
+#include <keel/compat.h>
 #include "vmx.h"
 #include "../cpuid.h"
 #include "../regs.h"
@@ -114,9 +115,9 @@ static void vmx_write_host_cpu(struct vmx_cpu *vc)
 	vmcs_write(HOST_TR_BASE, tss->base0 | (u64)tss->base1 << 16 | (u64)tss->base2 << 24 |
 				 (u64)tss->base3 << 32);
 	vmcs_write(HOST_GDTR_BASE, vc->gdt.address);
-	rdmsrl(MSR_GS_BASE, val);
+	rdmsrq(MSR_GS_BASE, val);
 	vmcs_write(HOST_GS_BASE, val);
-	rdmsrl(MSR_IA32_SYSENTER_ESP, val);
+	rdmsrq(MSR_IA32_SYSENTER_ESP, val);
 	vmcs_write(HOST_IA32_SYSENTER_ESP, val);
 }
 
@@ -218,13 +219,13 @@ static void vmx_write_host_constant(void)
 	store_idt(&idt);
 	vmcs_write(HOST_IDTR_BASE, idt.address);
 	vmcs_write(HOST_RIP, (unsigned long)vmx_exit_point);
-	rdmsrl(MSR_IA32_SYSENTER_CS, val);
+	rdmsrq(MSR_IA32_SYSENTER_CS, val);
 	vmcs_write(HOST_IA32_SYSENTER_CS, (u32)val);
-	rdmsrl(MSR_IA32_SYSENTER_EIP, val);
+	rdmsrq(MSR_IA32_SYSENTER_EIP, val);
 	vmcs_write(HOST_IA32_SYSENTER_EIP, val);
-	rdmsrl(MSR_EFER, val);
+	rdmsrq(MSR_EFER, val);
 	vmcs_write(HOST_IA32_EFER, val);
-	rdmsrl(MSR_IA32_CR_PAT, val);
+	rdmsrq(MSR_IA32_CR_PAT, val);
 	vmcs_write(HOST_IA32_PAT, val);
 }
 
@@ -275,7 +276,7 @@ static void vmx_write_controls(struct vmx_vcpu *vmx)
 	}
 	if (vmx_facts.can[VMX_CPU2] & SECONDARY_EXEC_ENCLS_EXITING)
 		vmcs_write(ENCLS_EXITING_BITMAP, ~0ULL);
-	if (vmx_facts.can[VMX_CPU2] & SECONDARY_EXEC_XSAVES)
+	if (vmx_facts.can[VMX_CPU2] & SECONDARY_EXEC_ENABLE_XSAVES)
 		vmcs_write(XSS_EXIT_BITMAP, 0);
 }
 
@@ -329,7 +330,7 @@ static const struct { u8 feature; u32 bit; } vmx_allowed[] = {
 	{ KEEL_F_RDTSCP, SECONDARY_EXEC_ENABLE_RDTSCP },
 	{ KEEL_F_RDPID, SECONDARY_EXEC_ENABLE_RDTSCP },
 	{ KEEL_F_INVPCID, SECONDARY_EXEC_ENABLE_INVPCID },
-	{ KEEL_F_XSAVES, SECONDARY_EXEC_XSAVES },
+	{ KEEL_F_XSAVES, SECONDARY_EXEC_ENABLE_XSAVES },
 };
 
 static void vmx_allow_instructions(struct keel_vcpu *vcpu)
