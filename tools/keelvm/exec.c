@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * exec.c - a program of a directory: the initramfs that has it, its input and output
+ * exec.c - a program of a directory: the initramfs that has it, its input and output; and
+ * the doctor, which is a script
  */
 #include <sys/wait.h>
 #include "keelvm.h"
 
 /* init/init.c, linked statically */
 extern const char init_start[], init_end[];
+/* The file doctor */
+extern const char doctor_text[];
 
 /* The initramfs is two archives of cpio: of the directory, and of what keelvm adds. */
 static void archive_directory(struct vm *vm, int fd)
@@ -118,8 +121,19 @@ bool exec_io(struct vm_cpu *cpu, const struct kvm_run *run, uint8_t *data)
 	return true;
 }
 
+void doctor(const char *dev)
+{
+	char *self = realpath("/proc/self/exe", NULL);
+
+	execlp("bash", "bash", "-c", doctor_text, "keelvm", self, dev, NULL);
+	perror("keelvm: bash");
+	exit(VM_HOST);
+}
+
 __asm__(".section .rodata\n"
-	".global init_start, init_end\n"
+	".global init_start, init_end, doctor_text\n"
+	"doctor_text: .incbin \"" DOCTOR "\"\n"
+	".byte 0\n"
 	"init_start: .incbin \"" INIT "\"\n"
 	"init_end:\n"
 	".previous\n");

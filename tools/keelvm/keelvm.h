@@ -228,7 +228,7 @@ void snapshot_open(struct vm *vm, struct vm_options *opt);
 /* All state out of it, into a machine that was made but never ran. */
 void snapshot_restore(struct vm *vm);
 
-/* doctor.c: can a guest run here? Says it, and what to do, and ends the program. */
+/* Can a guest run here? Says it, and what to do, and ends the program. */
 void doctor(const char *dev) __attribute__((noreturn));
 
 /* console.c: is there a virtio console, for which stdin is? */
