@@ -106,8 +106,7 @@ static const char *do_resume(struct client *c, char *arg __unused)
 static const char *do_snapshot(struct client *c, char *arg)
 {
 	if (c->w.vm->opt->exec)
-		return "error: a machine of --exec cannot be restored: its program's input and "
-			"output are not in a snapshot";
+		return "error: a machine of --exec has no snapshots";
 	return *arg ? stop(c, strdup(arg)) : "error: snapshot FILE";
 }
 

@@ -14,14 +14,14 @@ extern const char doctor_text[];
 /* The initramfs is two archives of cpio: of the directory, and of what keelvm adds. */
 static void archive_directory(struct vm *vm, int fd)
 {
-	static const char script[] = "set -o pipefail; cd -- \"$0\" && "
-		"find . ! -type s -print0 | cpio -0 -o -H newc --quiet";
+	static const char script[] =
+		"cd -- \"$0\" && find . ! -type s -print0 | cpio -0 -o -H newc --quiet";
 	int status;
 	pid_t pid = fork();
 
 	if (!pid) {
 		dup2(fd, STDOUT_FILENO);
-		execlp("bash", "bash", "-c", script, vm->opt->exec, NULL);
+		execlp("bash", "bash", "-o", "pipefail", "-c", script, vm->opt->exec, NULL);
 		perror("keelvm: bash");
 		_exit(1);
 	}

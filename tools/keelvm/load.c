@@ -284,8 +284,8 @@ static void start_multiboot(struct vm *vm, const struct elf *e)
 	info[4] = CMDLINE;
 	info[5] = size != 0;
 	info[6] = MODULES;
-	cpu_start_prot(&vm->cpu[0], (struct kvm_regs){ .rip = e->entry, .rax = MB_BOOT_MAGIC,
-			.rbx = START_INFO });
+	cpu_start_prot(&vm->cpu[0], (struct kvm_regs){ .rax = MB_BOOT_MAGIC, .rbx = START_INFO,
+						       .rip = e->entry });
 }
 
 static void load_elf_guest(struct vm *vm, const struct image *im)
