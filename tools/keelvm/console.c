@@ -10,7 +10,7 @@
 
 enum { RX, TX };
 
-static struct console {
+static struct {
 	struct vdev *d;
 	struct watch in;
 } con;
@@ -76,6 +76,14 @@ static void console_create(struct vdev *d, char *arg __unused)
 bool console_there(void)
 {
 	return con.d;
+}
+
+bool console_unwritten(void)
+{
+	if (con.d)
+		pthread_cond_signal(&con.d->more);
+	return con.d && (con.d->busy || (vdev_live(con.d) && !con.d->vm->paused &&
+					 vq_more(&con.d->q[TX])));
 }
 
 const struct vdev_type vdev_console = {

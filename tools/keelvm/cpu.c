@@ -191,25 +191,22 @@ static void print_state(struct vm_cpu *cpu)
 /* ---- SIGQUIT: each CPU tells where it is, and goes on ---- */
 
 static struct vm *shown;		/* for the handlers */
-static volatile sig_atomic_t show_asked[KEELVM_MAX_CPUS];
+static __thread struct vm_cpu *self;
 
 /* In the thread of the CPU: the next KVM_RUN ends at once, should it not be in one. */
-static void on_show(int signal __unused)
+static void on_kick(int signal __unused)
 {
-	unsigned int i;
-
-	for (i = 0; i < shown->opt->cpus; i++)
-		if (pthread_equal(shown->cpu[i].thread, pthread_self()))
-			shown->cpu[i].run->immediate_exit = 1;
+	if (self)
+		self->run->immediate_exit = 1;
 }
 
-static void kick_cpus(void)
+static void kick_cpus(struct vm *vm)
 {
 	unsigned int i;
 
-	for (i = 0; i < shown->opt->cpus; i++)
-		if (shown->cpu[i].thread)	/* else it is not started yet */
-			pthread_kill(shown->cpu[i].thread, SIGUSR1);
+	for (i = 0; i < vm->opt->cpus; i++)
+		if (vm->cpu[i].thread)	/* else it is not started yet */
+			pthread_kill(vm->cpu[i].thread, SIGUSR1);
 }
 
 static void on_quit(int signal __unused)
@@ -217,17 +214,15 @@ static void on_quit(int signal __unused)
 	unsigned int i;
 
 	for (i = 0; i < shown->opt->cpus; i++)
-		show_asked[i] = 1;
-	kick_cpus();
+		shown->cpu[i].show = 1;
+	kick_cpus(shown);
 }
 
 void cpu_show_on_quit(struct vm *vm)
 {
-	struct sigaction quit = { .sa_handler = on_quit }, show = { .sa_handler = on_show };
-
 	shown = vm;
-	sigaction(SIGUSR1, &show, NULL);
-	sigaction(SIGQUIT, &quit, NULL);
+	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_kick }, NULL);
+	sigaction(SIGQUIT, &(struct sigaction){ .sa_handler = on_quit }, NULL);
 }
 
 static void show(struct vm_cpu *cpu)
@@ -260,10 +255,9 @@ static void interrupted(struct vm_cpu *cpu)
 	struct vm *vm = cpu->vm;
 
 	cpu->run->immediate_exit = 0;
-	if (show_asked[cpu->id]) {
-		show_asked[cpu->id] = 0;
+	if (cpu->show)
 		show(cpu);
-	}
+	cpu->show = 0;
 	pthread_mutex_lock(&vm->lock);
 	vm->parked++;
 	if (vm->paused)
@@ -277,7 +271,7 @@ static void interrupted(struct vm_cpu *cpu)
 void vm_pause(struct vm *vm)
 {
 	vm->paused = true;
-	kick_cpus();
+	kick_cpus(vm);
 }
 
 bool vm_quiet(struct vm *vm)
@@ -343,6 +337,8 @@ void *cpu_run(void *arg)
 {
 	struct vm_cpu *cpu = arg;
 
+	self = cpu;
+	cpu->run->immediate_exit = cpu->vm->paused;
 	for (;;) {
 		if (ioctl(cpu->fd, KVM_RUN, 0) == 0)
 			handle_exit(cpu);

@@ -92,6 +92,7 @@ struct vm_cpu {
 	struct vm *vm;
 	bool tx_ready;		/* a byte goes out of the serial line, after the lock */
 	uint8_t tx;
+	volatile sig_atomic_t show;	/* asked for by a signal */
 	unsigned int id;
 	int fd;
 	struct kvm_run *run;
@@ -233,5 +234,7 @@ void doctor(const char *dev) __attribute__((noreturn));
 
 /* console.c: is there a virtio console, for which stdin is? */
 bool console_there(void);
+/* It has more to write. vm->lock is held. */
+bool console_unwritten(void);
 
 #endif

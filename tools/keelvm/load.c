@@ -272,6 +272,7 @@ static bool is_multiboot(const struct image *im)
 
 static void start_multiboot(struct vm *vm, const struct elf *e)
 {
+	struct kvm_regs regs = { .rip = e->entry, .rax = MB_BOOT_MAGIC, .rbx = START_INFO };
 	uint32_t *info = vm_ram(vm, START_INFO, 128), *module = vm_ram(vm, MODULES, 16);
 	uint64_t addr = 0, size = load_initrd(vm, 1ULL << 32, e->end, &addr);
 
@@ -284,8 +285,7 @@ static void start_multiboot(struct vm *vm, const struct elf *e)
 	info[4] = CMDLINE;
 	info[5] = size != 0;
 	info[6] = MODULES;
-	cpu_start_prot(&vm->cpu[0], (struct kvm_regs){ .rax = MB_BOOT_MAGIC, .rbx = START_INFO,
-						       .rip = e->entry });
+	cpu_start_prot(&vm->cpu[0], regs);
 }
 
 static void load_elf_guest(struct vm *vm, const struct image *im)

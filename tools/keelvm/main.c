@@ -202,7 +202,7 @@ void vm_exit(struct vm *vm, int status)
 	do {
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_sec += PATIENCE;
-	} while ((vm->writing || virtio_unwritten(vm)) &&
+	} while ((vm->writing || console_unwritten()) &&
 		 !pthread_cond_timedwait(&vm->idle, &vm->lock, &until));
 	serial_restore();
 	if (vm->opt->verbose)

@@ -169,22 +169,6 @@ bool virtio_idle(struct vm *vm)
 	return i == vm->vdevs;
 }
 
-bool virtio_unwritten(struct vm *vm)
-{
-	unsigned int i;
-
-	for (i = 0; i < vm->vdevs; i++) {
-		struct vdev *d = vm->vdev[i];
-
-		if (d->type != &vdev_console)
-			continue;
-		pthread_cond_signal(&d->more);
-		return d->busy || (vdev_live(d) && !vm->paused &&
-				   vq_more(&d->q[d->type->work_queue]));
-	}
-	return false;
-}
-
 /* ---- registers ---- */
 
 static void reset(struct vdev *d)

@@ -71,8 +71,6 @@ void virtio_connect(struct vm *vm);
 void virtio_resume(struct vm *vm);
 /* Is no thread of a device at work? */
 bool virtio_idle(struct vm *vm);
-/* The console has more to write */
-bool virtio_unwritten(struct vm *vm);
 /* Registers and queues are those of a snapshot, and so is the memory. False: no driver's. */
 bool virtio_restore(struct vdev *d);
 /* False if no device is at @addr. vm->lock is held. */
