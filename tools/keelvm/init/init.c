@@ -119,7 +119,8 @@ int main(void)
 	int fd[3][2], i;
 	pid_t pid;
 
-	iopl(3);
+	if (iopl(3) < 0)
+		fail("the guest's kernel has no CONFIG_X86_IOPL_IOPERM", VM_HOST);
 	signal(SIGPIPE, SIG_IGN);
 	mount("dev", "/dev", "devtmpfs", 0, NULL);
 	mount("proc", "/proc", "proc", 0, NULL);
