@@ -182,6 +182,32 @@ TEST(disk_wrong_use)
 	EXPECT_EQ(reg_read(VIRTIO_MMIO_STATUS), 15);
 }
 
+/* What the thread has under way ends first, and what follows is for the next start. */
+TEST(disk_queue_taken_away_while_it_works)
+{
+	unsigned int i, n;
+
+	make_disk(false);
+	for (i = 0; i < 500; i++) {
+		struct virtio_blk_outhdr h = { .type = VIRTIO_BLK_T_IN };
+
+		driver_start();
+		memcpy(at(BUFFERS), &h, sizeof(h));
+		driver_put(0, 0, BUFFERS, sizeof(h), NEXT);
+		driver_put(0, 1, BUFFERS + 0x1000, DISK * 512, NEXT | WRITE);
+		driver_put(0, 2, BUFFERS + 0x100, 1, WRITE);
+		for (n = 0; n < NUM; n++)
+			driver_kick(0, 0);
+		reg_write(VIRTIO_MMIO_QUEUE_SEL, 0);
+		reg_write(i % 2 ? VIRTIO_MMIO_QUEUE_READY : VIRTIO_MMIO_STATUS, 0);
+		memset(at(BUFFERS + 0x1000), 0x55, DISK * 512);
+		EXPECT_EQ(reg_read(VIRTIO_MMIO_QUEUE_READY), 0);
+		EXPECT_EQ(*at(BUFFERS + 0x1000 + 512), 0x55);
+	}
+	driver_start();
+	EXPECT_EQ(disk(VIRTIO_BLK_T_IN, 3, 0, 512), VIRTIO_BLK_S_OK);
+}
+
 /* ---- network ---- */
 
 TEST(network_both_ways)
@@ -354,6 +380,28 @@ TEST(vsock_lies)
 	h = vsock_got(4);
 	EXPECT_EQ(h.dst_port, 602);
 	close(fd);
+}
+
+/* Many packets that must be answered, and no room: all are, once there is some. */
+TEST(vsock_without_room)
+{
+	struct virtio_vsock_hdr h = { .src_cid = GUEST, .dst_cid = 2, .src_port = 1,
+		.dst_port = 1, .type = 1, .op = VIRTIO_VSOCK_OP_REQUEST };
+	unsigned int round, i;
+
+	make_vsock();
+	for (round = 0; round < 20; round++) {
+		memcpy(at(BUFFERS), &h, sizeof(h));
+		driver_put(1, 0, BUFFERS, HEADER, 0);
+		for (i = 0; i < 8; i++)
+			driver_kick(1, 0);
+		EXPECT_FALSE(driver_has_used(1));
+		vsock_room(8);
+		for (i = 0; i < 8; i++) {
+			driver_used(1);
+			EXPECT_EQ(vsock_got(7 - i).op, VIRTIO_VSOCK_OP_RST);
+		}
+	}
 }
 
 TEST(vsock_greetings_that_are_wrong)

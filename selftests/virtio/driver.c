@@ -72,7 +72,7 @@ struct vdev *driver_device(const char *option, const char *arg)
 	unsigned int q;
 
 	if (!running) {
-		loop_init(&rig_vm);
+		loop_init();
 		assert(!pthread_create(&thread, NULL, devices, NULL));
 	}
 	running = true;

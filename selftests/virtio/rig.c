@@ -17,8 +17,8 @@ void rig_setup(void)
 	free(rig_vm.mem);
 	rig_vm.mem = calloc(1, RAM);	/* exactly: ASan sees a byte beyond */
 	assert(rig_vm.mem);
-	rig_q = (struct vq){ .vm = &rig_vm, .num = NUM, .desc_gpa = DESC, .avail_gpa = AVAIL,
-		.used_gpa = USED, .indirect = true };
+	rig_q = (struct vq){ .vm = &rig_vm, .r.num = NUM, .r.gpa = { DESC, AVAIL, USED },
+		.r.indirect = true };
 	assert(vq_start(&rig_q));
 }
 

@@ -82,10 +82,10 @@ TEST(rings_that_cannot_be)
 	rig_setup();
 	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		vq_reset(&rig_q);
-		rig_q.num = bad[i].num;
-		rig_q.desc_gpa = bad[i].desc;
-		rig_q.avail_gpa = bad[i].avail;
-		rig_q.used_gpa = bad[i].used;
+		rig_q.r.num = bad[i].num;
+		rig_q.r.gpa[0] = bad[i].desc;
+		rig_q.r.gpa[1] = bad[i].avail;
+		rig_q.r.gpa[2] = bad[i].used;
 		EXPECT_FALSE(vq_start(&rig_q));
 		EXPECT_TRUE(rig_q.broken);
 		EXPECT_FALSE(rig_q.ready);
@@ -93,8 +93,8 @@ TEST(rings_that_cannot_be)
 	}
 	/* and the last place that is right */
 	vq_reset(&rig_q);
-	rig_q = (struct vq){ .vm = &rig_vm, .num = NUM, .desc_gpa = RAM - 16 * NUM,
-		.avail_gpa = AVAIL, .used_gpa = USED };
+	rig_q = (struct vq){ .vm = &rig_vm, .r.num = NUM,
+		.r.gpa = { RAM - 16 * NUM, AVAIL, USED } };
 	EXPECT_TRUE(vq_start(&rig_q));
 }
 
@@ -127,8 +127,8 @@ TEST(a_chain_that_is_too_long_in_bytes)
 	ASSERT_TRUE(vq_pop(&rig_q, &rig_c));
 	EXPECT_EQ(rig_c.out_len, NUM * RAM);
 	rig_setup();
-	rig_q.num = VQ_SIZE;
-	rig_q.used_gpa = 0x8000;
+	rig_q.r.num = VQ_SIZE;
+	rig_q.r.gpa[2] = 0x8000;
 	ASSERT_TRUE(vq_start(&rig_q));
 	for (i = 0; i < 65; i++)
 		rig_put(i, 0, RAM, NEXT, i + 1);
@@ -204,7 +204,7 @@ TEST(indirect_tables)
 	rig_put_table(0, TABLE, 32, INDIR, 0);
 	expect_refused();
 	rig_setup();		/* none was agreed on */
-	rig_q.indirect = false;
+	rig_q.r.indirect = false;
 	rig_put(0, TABLE, 32, INDIR, 0);
 	rig_put_table(0, DATA, 1, 0, 0);
 	expect_refused();
@@ -235,7 +235,7 @@ TEST(interrupts_and_kicks_by_event_index)
 	unsigned int i;
 
 	rig_setup();
-	rig_q.event_idx = true;
+	rig_q.r.event_idx = true;
 	rig_avail()->ring[NUM] = 2;	/* at the third */
 	for (i = 0; i < 5; i++) {
 		vq_push(&rig_q, 0, 0);
@@ -312,7 +312,7 @@ TEST(any_ring_at_all)
 
 	for (i = 0; i < 20000; i++) {
 		rig_setup();
-		rig_q.event_idx = i & 1;
+		rig_q.r.event_idx = i & 1;
 		random_ring();
 		for (j = 0; j < NUM; j++)
 			rig_avail()->ring[j] = rig_random() % (NUM + !(rig_random() % 16));
@@ -362,7 +362,7 @@ TEST(a_ring_that_changes_while_it_is_read)
 	ASSERT_EQ(pthread_create(&thread, NULL, scribble, NULL), 0);
 	for (i = 0; i < 200000; i++) {
 		rig_q.broken = false;
-		rig_q.last_avail = rig_avail()->idx;
+		rig_q.r.last_avail = rig_avail()->idx;
 		rig_offer(i % NUM);
 		if (!vq_pop(&rig_q, &rig_c))
 			continue;

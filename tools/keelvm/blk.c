@@ -3,16 +3,8 @@
  * blk.c - virtio: a raw file as a disk
  *
  * A file may be slow, so each disk has a thread that carries out one request after
- * another. It holds vm->lock only between them.
+ * another.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <linux/fs.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
@@ -23,9 +15,7 @@
 struct blk {
 	int fd;
 	uint64_t sectors;
-	bool ro, busy;
-	pthread_cond_t work, idle;
-	struct vq_chain c;		/* the request under way */
+	bool ro;
 	char id[VIRTIO_BLK_ID_BYTES];
 };
 
@@ -53,10 +43,9 @@ static bool in_disk(const struct blk *b, uint64_t sector, uint64_t len)
 	return !(len % SECTOR) && sector <= b->sectors && len / SECTOR <= b->sectors - sector;
 }
 
-/* What is asked in b->c. The last byte that can be written is for the status. */
-static uint8_t serve(struct blk *b, uint32_t in_len)
+/* The last byte that can be written is for the status. */
+static uint8_t serve(struct blk *b, struct vq_chain *c, uint32_t in_len)
 {
-	struct vq_chain *c = &b->c;
 	struct virtio_blk_outhdr h;
 	uint32_t out_len = c->out_len - sizeof(h);
 	bool good = false;
@@ -84,10 +73,8 @@ static uint8_t serve(struct blk *b, uint32_t in_len)
 	return good ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 }
 
-/* Returns the number of bytes written. */
-static uint32_t request(struct blk *b)
+static uint32_t request(struct vdev *d, struct vq_chain *c)
 {
-	struct vq_chain *c = &b->c;
 	unsigned int last = c->out + c->in;
 	uint8_t *status;
 
@@ -96,58 +83,8 @@ static uint32_t request(struct blk *b)
 	while (!c->iov[--last].iov_len)
 		;
 	status = (uint8_t *)c->iov[last].iov_base + c->iov[last].iov_len - 1;
-	*status = serve(b, c->in_len - 1);
+	*status = serve(d->own, c, c->in_len - 1);
 	return c->in_len;
-}
-
-static void *worker(void *arg)
-{
-	struct vdev *d = arg;
-	struct blk *b = d->own;
-	struct vq *q = &d->q[0];
-
-	pthread_mutex_lock(&d->vm->lock);
-	for (;;) {
-		uint32_t len;
-
-		if (!vdev_pop(d, 0, &b->c)) {
-			vdev_done(d, q);
-			pthread_cond_wait(&b->work, &d->vm->lock);
-			continue;
-		}
-		b->busy = true;
-		pthread_mutex_unlock(&d->vm->lock);
-		len = request(b);
-		pthread_mutex_lock(&d->vm->lock);
-		b->busy = false;
-		vq_push(q, b->c.head, len);
-		vdev_done(d, q);
-		pthread_cond_broadcast(&b->idle);
-		loop_wake();
-	}
-	return NULL;
-}
-
-static void blk_kick(struct vdev *d, unsigned int q __attribute__((unused)))
-{
-	struct blk *b = d->own;
-
-	pthread_cond_signal(&b->work);
-}
-
-static bool blk_busy(struct vdev *d)
-{
-	struct blk *b = d->own;
-
-	return b->busy;
-}
-
-static void blk_reset(struct vdev *d)
-{
-	struct blk *b = d->own;
-
-	while (b->busy)
-		pthread_cond_wait(&b->idle, &d->vm->lock);
 }
 
 static uint64_t file_size(int fd)
@@ -167,7 +104,6 @@ static void blk_create(struct vdev *d, char *arg)
 	struct blk *b = calloc(1, sizeof(*b));
 	struct virtio_blk_config *config = (void *)d->r.config;
 	char *option = strrchr(arg, ',');
-	pthread_t t;
 
 	if (!b)
 		vm_die(d->vm, VM_HOST, "memory");
@@ -186,14 +122,19 @@ static void blk_create(struct vdev *d, char *arg)
 	config->capacity = b->sectors;
 	config->seg_max = VQ_SIZE - 2;
 	d->own = b;
-	pthread_cond_init(&b->work, NULL);
-	pthread_cond_init(&b->idle, NULL);
-	if (pthread_create(&t, NULL, worker, d))
-		vm_die(d->vm, VM_HOST, "thread of a disk");
+}
+
+/* Disks are not in a snapshot: they must be as they were. */
+static bool blk_restored(struct vdev *d)
+{
+	struct virtio_blk_config *config = (void *)d->r.config;
+	struct blk *b = d->own;
+
+	return config->capacity == b->sectors && config->seg_max == VQ_SIZE - 2;
 }
 
 const struct vdev_type vdev_blk = {
 	.option = "blk", .id = VIRTIO_ID_BLOCK, .queues = 1,
 	.features = 1u << VIRTIO_BLK_F_SEG_MAX | 1u << VIRTIO_BLK_F_FLUSH,
-	.create = blk_create, .kick = blk_kick, .reset = blk_reset, .busy = blk_busy,
+	.create = blk_create, .restored = blk_restored, .work = request,
 };

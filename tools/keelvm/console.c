@@ -1,62 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * console.c - virtio: a console on stdin and stdout, and random numbers
+ *
+ * Whoever reads stdout may be slow, so the console has a thread that writes.
  */
-#include <errno.h>
-#include <unistd.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
 #include <linux/virtio_ids.h>
 #include "virtio.h"
 
 enum { RX, TX };
 
-static struct console {
+static struct {
 	struct vdev *d;
-	struct watch in, out;
-	char buf[4096];		/* on its way out: as much as a pipe that is ready takes */
-	size_t len, sent;
+	struct watch in;
 } con;
 
-static int64_t transmit(struct vdev *d, struct vq_chain *c)
+/* If nobody reads, it is lost. */
+static uint32_t transmit(struct vdev *d __unused, struct vq_chain *c)
 {
-	if (con.len)
-		return VDEV_LATER;
-	con.len = vq_read(c, d->r.offset, con.buf, sizeof(con.buf));
-	d->r.offset += con.len;
-	if (con.len)
-		loop_watch(&con.out, EPOLLOUT);
-	if (d->r.offset < c->out_len)
-		return VDEV_LATER;
-	d->r.offset = 0;
+	unsigned int i;
+
+	for (i = 0; i < c->out; i++)
+		output(STDOUT_FILENO, c->iov[i].iov_base, c->iov[i].iov_len);
 	return 0;
-}
-
-static void writable(struct watch *w, uint32_t events __attribute__((unused)))
-{
-	ssize_t n = write(w->fd, con.buf + con.sent, con.len - con.sent);
-
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
-		return;
-	con.sent += n < 0 ? con.len - con.sent : (size_t)n;	/* nobody reads: lost */
-	if (con.sent < con.len)
-		return;
-	con.sent = 0;
-	con.len = 0;
-	loop_watch(w, 0);
-	vdev_each(con.d, TX, transmit);
-	loop_wake();		/* one may wait for it */
-}
-
-void console_flush(void)
-{
-	while (con.sent < con.len) {
-		ssize_t n = write(STDOUT_FILENO, con.buf + con.sent, con.len - con.sent);
-
-		if (n < 0 && errno != EINTR)
-			return;
-		con.sent += n > 0 ? n : 0;
-	}
 }
 
 static int64_t receive(struct vdev *d, struct vq_chain *c)
@@ -74,8 +40,8 @@ static int64_t receive(struct vdev *d, struct vq_chain *c)
 	return vq_write(c, 0, buf, serial_escape(d->vm, buf, n > 0 ? n : 0));
 }
 
-/* One chain of what is there: more is there only when epoll says so again. */
-static void readable(struct watch *w, uint32_t events __attribute__((unused)))
+/* One chain of what is there: more is there only when poll() says so again. */
+static void readable(struct watch *w, short events __unused)
 {
 	struct vq *q = &con.d->q[RX];
 	struct vq_chain c;
@@ -93,26 +59,18 @@ static void readable(struct watch *w, uint32_t events __attribute__((unused)))
 	vdev_done(con.d, q);
 }
 
-static void console_kick(struct vdev *d, unsigned int q)
+static void console_kick(struct vdev *d __unused, unsigned int q __unused)
 {
-	if (q == TX)
-		vdev_each(d, TX, transmit);
-	else if (con.in.fd >= 0)
-		loop_watch(&con.in, EPOLLIN);
+	if (con.in.fd >= 0)
+		loop_watch(&con.in, POLLIN);
 }
 
-static bool console_busy(struct vdev *d __attribute__((unused)))
-{
-	return con.len;
-}
-
-static void console_create(struct vdev *d, char *arg __attribute__((unused)))
+static void console_create(struct vdev *d, char *arg __unused)
 {
 	if (con.d)
 		vm_die(d->vm, VM_USAGE, "there is one stdin: one --console");
 	con.d = d;
 	con.in = (struct watch){ .fd = STDIN_FILENO, .ready = readable, .vm = d->vm };
-	con.out = (struct watch){ .fd = STDOUT_FILENO, .ready = writable, .vm = d->vm };
 }
 
 bool console_there(void)
@@ -120,14 +78,22 @@ bool console_there(void)
 	return con.d;
 }
 
+bool console_unwritten(void)
+{
+	if (con.d)
+		pthread_cond_signal(&con.d->more);
+	return con.d && (con.d->busy || (vdev_live(con.d) && !con.d->vm->paused &&
+					 vq_more(&con.d->q[TX])));
+}
+
 const struct vdev_type vdev_console = {
 	.option = "console", .id = VIRTIO_ID_CONSOLE, .queues = 2,
-	.create = console_create, .kick = console_kick, .busy = console_busy,
+	.create = console_create, .kick = console_kick, .work = transmit, .work_queue = TX,
 };
 
 /* ---- random numbers ---- */
 
-static int64_t fill(struct vdev *d __attribute__((unused)), struct vq_chain *c)
+static int64_t fill(struct vdev *d __unused, struct vq_chain *c)
 {
 	uint8_t buf[256];
 	ssize_t n = getrandom(buf, sizeof(buf), GRND_NONBLOCK);

@@ -5,15 +5,8 @@
  * Nothing here waits: a client that does not read its answer is dropped, and a command
  * that takes time is looked at again when something has happened.
  */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_ids.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include "virtio.h"
 
 #define CLIENTS		4
@@ -34,9 +27,7 @@ static void hang_up(struct client *c)
 {
 	loop_watch(&c->w, 0);
 	close(c->w.fd);
-	c->w.fd = -1;
-	if (waiting == c)
-		waiting = NULL;
+	c->w.fd = 0;		/* free */
 }
 
 static void answer(struct client *c, const char *text)
@@ -44,8 +35,18 @@ static void answer(struct client *c, const char *text)
 	char line[600];
 	int n = snprintf(line, sizeof(line), "%s\n", text);
 
-	if (c && send(c->w.fd, line, n, MSG_DONTWAIT | MSG_NOSIGNAL) != n)
+	if (send(c->w.fd, line, n, MSG_DONTWAIT | MSG_NOSIGNAL) != n)
 		hang_up(c);
+	else
+		loop_watch(&c->w, POLLIN);
+}
+
+static void finish(const char *text)
+{
+	answer(waiting, text);
+	waiting = NULL;
+	free(snapshot);
+	snapshot = NULL;
 }
 
 /* ---- commands: what they return is the answer; NULL: it comes later ---- */
@@ -60,7 +61,7 @@ static struct vdev *balloon(struct vm *vm)
 	return NULL;
 }
 
-static const char *do_status(struct client *c, char *arg __attribute__((unused)))
+static const char *do_status(struct client *c, char *arg __unused)
 {
 	static char text[128];
 	struct vm *vm = c->w.vm;
@@ -75,33 +76,37 @@ static const char *do_status(struct client *c, char *arg __attribute__((unused))
 
 static const char *stop(struct client *c, char *file)
 {
-	if (waiting || snapshot) {
+	if (waiting) {
 		free(file);
 		return "error: another command is under way";
 	}
 	snapshot = file;
 	go_on = !c->w.vm->paused;
 	waiting = c;
+	loop_watch(&c->w, 0);		/* it may have gone, but not before it is answered */
 	vm_pause(c->w.vm);
 	loop_wake();
 	return NULL;
 }
 
-static const char *do_pause(struct client *c, char *arg __attribute__((unused)))
+static const char *do_pause(struct client *c, char *arg __unused)
 {
 	return stop(c, NULL);
 }
 
-static const char *do_resume(struct client *c, char *arg __attribute__((unused)))
+/* A pause that cannot end, as nobody reads what the guest says, ends so. */
+static const char *do_resume(struct client *c, char *arg __unused)
 {
-	if (waiting || snapshot)
-		return "error: another command is under way";
+	if (waiting && !saver.events)
+		finish("error: undone by resume");
 	vm_resume(c->w.vm);
 	return "ok";
 }
 
 static const char *do_snapshot(struct client *c, char *arg)
 {
+	if (c->w.vm->opt->exec)
+		return "error: a machine of --exec has no snapshots";
 	return *arg ? stop(c, strdup(arg)) : "error: snapshot FILE";
 }
 
@@ -122,7 +127,7 @@ static const char *do_balloon(struct client *c, char *arg)
 	return "ok";
 }
 
-static const char *do_quit(struct client *c, char *arg __attribute__((unused)))
+static const char *do_quit(struct client *c, char *arg __unused)
 {
 	answer(c, "ok");
 	vm_exit(c->w.vm, 0);
@@ -145,7 +150,7 @@ static void command(struct client *c)
 	if (*arg)
 		*arg++ = 0;
 	arg[strcspn(arg, "\r")] = 0;
-	for (i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+	for (i = 0; i < COUNT(commands); i++)
 		if (!strcmp(c->line, commands[i].name))
 			text = commands[i].run(c, arg);
 	if (text)
@@ -154,16 +159,8 @@ static void command(struct client *c)
 
 /* ---- what takes time ---- */
 
-static void finish(const char *text)
-{
-	answer(waiting, text);
-	waiting = NULL;
-	free(snapshot);
-	snapshot = NULL;
-}
-
 /* A process of its own has written the snapshot, and says how that went. */
-static void saved(struct watch *w, uint32_t events __attribute__((unused)))
+static void saved(struct watch *w, short events __unused)
 {
 	char text[512] = "";
 
@@ -176,7 +173,7 @@ static void saved(struct watch *w, uint32_t events __attribute__((unused)))
 
 void control_progress(struct vm *vm)
 {
-	if ((!waiting && !snapshot) || saver.events || !vm_quiet(vm))
+	if (!waiting || saver.events || !vm_quiet(vm))
 		return;
 	if (!snapshot) {
 		finish("ok");
@@ -184,7 +181,7 @@ void control_progress(struct vm *vm)
 	}
 	saver = (struct watch){ .fd = snapshot_save(vm, snapshot), .ready = saved, .vm = vm };
 	if (saver.fd >= 0)
-		loop_watch(&saver, EPOLLIN);
+		loop_watch(&saver, POLLIN);
 	else
 		finish("error: no process for the snapshot");
 	if (go_on)
@@ -194,7 +191,7 @@ void control_progress(struct vm *vm)
 /* ---- clients ---- */
 
 /* A byte at a time, up to a line: what follows waits in the socket. */
-static void readable(struct watch *w, uint32_t events __attribute__((unused)))
+static void readable(struct watch *w, short events __unused)
 {
 	struct client *c = w->owner;
 	ssize_t n;
@@ -213,11 +210,11 @@ static void readable(struct watch *w, uint32_t events __attribute__((unused)))
 	command(c);
 }
 
-static void accepted(struct watch *w, uint32_t events __attribute__((unused)))
+static void accepted(struct watch *w, short events __unused)
 {
 	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), i;
 
-	for (i = 0; i < CLIENTS && clients[i].w.events; i++)
+	for (i = 0; i < CLIENTS && clients[i].w.fd; i++)
 		;
 	if (fd < 0 || i == CLIENTS) {
 		close(fd);
@@ -225,7 +222,7 @@ static void accepted(struct watch *w, uint32_t events __attribute__((unused)))
 	}
 	clients[i] = (struct client){ .w = { .fd = fd, .ready = readable, .vm = w->vm,
 		.owner = &clients[i] } };
-	loop_watch(&clients[i].w, EPOLLIN);
+	loop_watch(&clients[i].w, POLLIN);
 }
 
 void control_start(struct vm *vm)
@@ -234,5 +231,6 @@ void control_start(struct vm *vm)
 		return;
 	listener = (struct watch){ .fd = unix_bind(vm, vm->opt->control, SOCK_STREAM),
 		.ready = accepted, .vm = vm };
-	loop_watch(&listener, EPOLLIN);
+	loop_watch(&listener, POLLIN);
+	signal(SIGCHLD, SIG_IGN);	/* those that write snapshots need not be waited for */
 }

@@ -2,25 +2,11 @@
 /*
  * cpu.c - virtual CPUs: made, set up to start, run
  */
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include "virtio.h"
 
-/* Guest memory the boot needs: tables below the first 64 KiB */
-#define GDT_ADDR	0x1000
-#define PML4_ADDR	0x9000	/* then one PDPT and four page directories: 4 GiB */
-
 #define CR0_PE		1u
-#define CR0_PG		(1u << 31)
 #define CR0_ET		(1u << 4)
-#define CR4_PAE		(1u << 5)
-#define EFER_LME	(1u << 8)
-#define EFER_LMA	(1u << 10)
+#define STACK		0x8f00	/* what a kernel of 32 bits may use at first */
 
 #define MSR_MISC_ENABLE	0x1a0
 
@@ -56,21 +42,20 @@ static void cpuid_patch(struct vm_cpu *cpu, struct kvm_cpuid_entry2 *e)
 
 static void set_cpuid(struct vm_cpu *cpu)
 {
-	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + MAX_CPUID * sizeof(c->entries[0]));
+	struct kvm_cpuid2 *c = cpu->vm->cpuid;
 	unsigned int i;
 
 	if (!c)
+		c = calloc(1, sizeof(*c) + MAX_CPUID * sizeof(c->entries[0]));
+	if (!c)
 		vm_die(cpu->vm, VM_HOST, "memory");
+	cpu->vm->cpuid = c;
 	c->nent = MAX_CPUID;
 	if (ioctl(cpu->vm->sys, KVM_GET_SUPPORTED_CPUID, c) < 0)
 		vm_die(cpu->vm, VM_HOST, "KVM_GET_SUPPORTED_CPUID");
 	for (i = 0; i < c->nent; i++)
 		cpuid_patch(cpu, &c->entries[i]);
 	ioctl_cpu(cpu, KVM_SET_CPUID2, c, "KVM_SET_CPUID2");
-	if (cpu->id)
-		free(c);
-	else
-		cpu->vm->cpuid = c;
 }
 
 size_t cpu_cpuid_size(struct vm *vm)
@@ -120,89 +105,41 @@ void cpu_create(struct vm *vm, unsigned int id)
 
 /* ---- start states ---- */
 
-static void flat_segment(struct kvm_segment *s, uint16_t sel, uint8_t type, bool l, bool db)
+/* As Linux's boot protocol and the others want them: segments of 4 GiB */
+void cpu_start_prot(struct vm_cpu *cpu, struct kvm_regs regs)
 {
-	*s = (struct kvm_segment){
-		.base = 0, .limit = 0xffffffff, .selector = sel, .type = type, .present = 1,
-		.s = 1, .l = l, .db = db, .g = 1,
+	static const struct kvm_segment data = {
+		.limit = 0xffffffff, .selector = 0x18, .type = 0x3, .present = 1, .s = 1,
+		.db = 1, .g = 1,
 	};
-}
-
-static void flat_segments(struct vm *vm, struct kvm_sregs *s, bool l)
-{
-	/* As Linux's boot protocol wants them: code at 0x10, data at 0x18 */
-	static const uint64_t gdt[2][4] = {
-		{ 0, 0, 0x00cf9b000000ffff, 0x00cf93000000ffff },
-		{ 0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff },
-	};
-	struct kvm_segment *data[] = { &s->ds, &s->es, &s->fs, &s->gs, &s->ss };
-	unsigned int i;
-
-	flat_segment(&s->cs, 0x10, 0xb, l, !l);
-	for (i = 0; i < 5; i++)
-		flat_segment(data[i], 0x18, 0x3, false, true);
-	memcpy(vm_ram(vm, GDT_ADDR, sizeof(gdt[l])), gdt[l], sizeof(gdt[l]));
-	s->gdt.base = GDT_ADDR;
-	s->gdt.limit = sizeof(gdt[l]) - 1;
-	s->idt.limit = 0;
-}
-
-/* The first 4 GiB mapped one to one by 2 MiB pages */
-static void identity_map(struct vm *vm)
-{
-	uint64_t *t = vm_ram(vm, PML4_ADDR, 6 * 4096);
-	unsigned int i;
-
-	memset(t, 0, 6 * 4096);
-	t[0] = (PML4_ADDR + 0x1000) | 3;
-	for (i = 0; i < 4; i++)
-		t[512 + i] = (PML4_ADDR + 0x2000 + i * 0x1000) | 3;
-	for (i = 0; i < 2048; i++)
-		t[1024 + i] = ((uint64_t)i << 21) | 0x83;
-}
-
-static void start(struct vm_cpu *cpu, struct kvm_sregs *s, struct kvm_regs *r)
-{
-	r->rflags = 2;
-	ioctl_cpu(cpu, KVM_SET_SREGS, s, "KVM_SET_SREGS");
-	ioctl_cpu(cpu, KVM_SET_REGS, r, "KVM_SET_REGS");
-}
-
-void cpu_start_long(struct vm_cpu *cpu, uint64_t rip, uint64_t rsi)
-{
-	struct kvm_regs r = { .rip = rip, .rsi = rsi, .rsp = PML4_ADDR - 0x100 };
 	struct kvm_sregs s;
 
 	ioctl_cpu(cpu, KVM_GET_SREGS, &s, "KVM_GET_SREGS");
-	identity_map(cpu->vm);
-	flat_segments(cpu->vm, &s, true);
-	s.cr3 = PML4_ADDR;
-	s.cr4 = CR4_PAE;
-	s.cr0 = CR0_PE | CR0_PG | CR0_ET;
-	s.efer = EFER_LME | EFER_LMA;
-	start(cpu, &s, &r);
-}
-
-void cpu_start_prot(struct vm_cpu *cpu, uint64_t rip, uint64_t rax, uint64_t rbx)
-{
-	struct kvm_regs r = { .rip = rip, .rax = rax, .rbx = rbx, .rsp = PML4_ADDR - 0x100 };
-	struct kvm_sregs s;
-
-	ioctl_cpu(cpu, KVM_GET_SREGS, &s, "KVM_GET_SREGS");
-	flat_segments(cpu->vm, &s, false);
+	s.ds = data;
+	s.es = data;
+	s.fs = data;
+	s.gs = data;
+	s.ss = data;
+	s.cs = data;
+	s.cs.selector = 0x10;
+	s.cs.type = 0xb;
 	s.cr0 = CR0_PE | CR0_ET;
-	start(cpu, &s, &r);
+	ioctl_cpu(cpu, KVM_SET_SREGS, &s, "KVM_SET_SREGS");
+	regs.rflags = 2;
+	regs.rsp = STACK;
+	ioctl_cpu(cpu, KVM_SET_REGS, &regs, "KVM_SET_REGS");
 }
 
 void cpu_start_real(struct vm_cpu *cpu, uint64_t addr)
 {
-	struct kvm_regs r = { .rip = addr & 0xf, .rsp = 0x7000 };
+	struct kvm_regs r = { .rip = addr & 0xf, .rsp = 0x7000, .rflags = 2 };
 	struct kvm_sregs s;
 
 	ioctl_cpu(cpu, KVM_GET_SREGS, &s, "KVM_GET_SREGS");
 	s.cs.selector = addr >> 4;
 	s.cs.base = addr & ~0xfULL;
-	start(cpu, &s, &r);
+	ioctl_cpu(cpu, KVM_SET_SREGS, &s, "KVM_SET_SREGS");
+	ioctl_cpu(cpu, KVM_SET_REGS, &r, "KVM_SET_REGS");
 }
 
 /* ---- running ---- */
@@ -254,43 +191,38 @@ static void print_state(struct vm_cpu *cpu)
 /* ---- SIGQUIT: each CPU tells where it is, and goes on ---- */
 
 static struct vm *shown;		/* for the handlers */
-static volatile sig_atomic_t show_asked[KEELVM_MAX_CPUS];
+static __thread struct vm_cpu *self;
 
 /* In the thread of the CPU: the next KVM_RUN ends at once, should it not be in one. */
-static void on_show(int unused __attribute__((unused)))
+static void on_kick(int signal __unused)
 {
-	unsigned int i;
-
-	for (i = 0; i < shown->opt->cpus; i++)
-		if (pthread_equal(shown->cpu[i].thread, pthread_self()))
-			shown->cpu[i].run->immediate_exit = 1;
+	if (self)
+		self->run->immediate_exit = 1;
 }
 
-static void kick_cpus(void)
+static void kick_cpus(struct vm *vm)
 {
 	unsigned int i;
 
-	for (i = 0; i < shown->opt->cpus; i++)
-		if (shown->cpu[i].thread)	/* else it is not started yet */
-			pthread_kill(shown->cpu[i].thread, SIGUSR1);
+	for (i = 0; i < vm->opt->cpus; i++)
+		if (vm->cpu[i].thread)	/* else it is not started yet */
+			pthread_kill(vm->cpu[i].thread, SIGUSR1);
 }
 
-static void on_quit(int unused __attribute__((unused)))
+static void on_quit(int signal __unused)
 {
 	unsigned int i;
 
 	for (i = 0; i < shown->opt->cpus; i++)
-		show_asked[i] = 1;
-	kick_cpus();
+		shown->cpu[i].show = 1;
+	kick_cpus(shown);
 }
 
 void cpu_show_on_quit(struct vm *vm)
 {
-	struct sigaction quit = { .sa_handler = on_quit }, show = { .sa_handler = on_show };
-
 	shown = vm;
-	sigaction(SIGUSR1, &show, NULL);
-	sigaction(SIGQUIT, &quit, NULL);
+	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_kick }, NULL);
+	sigaction(SIGQUIT, &(struct sigaction){ .sa_handler = on_quit }, NULL);
 }
 
 static void show(struct vm_cpu *cpu)
@@ -323,10 +255,9 @@ static void interrupted(struct vm_cpu *cpu)
 	struct vm *vm = cpu->vm;
 
 	cpu->run->immediate_exit = 0;
-	if (show_asked[cpu->id]) {
-		show_asked[cpu->id] = 0;
+	if (cpu->show)
 		show(cpu);
-	}
+	cpu->show = 0;
 	pthread_mutex_lock(&vm->lock);
 	vm->parked++;
 	if (vm->paused)
@@ -340,17 +271,12 @@ static void interrupted(struct vm_cpu *cpu)
 void vm_pause(struct vm *vm)
 {
 	vm->paused = true;
-	kick_cpus();
+	kick_cpus(vm);
 }
 
 bool vm_quiet(struct vm *vm)
 {
-	unsigned int i;
-
-	for (i = 0; i < vm->vdevs; i++)
-		if (vm->vdev[i]->type->busy && vm->vdev[i]->type->busy(vm->vdev[i]))
-			return false;
-	return vm->paused && vm->parked == vm->opt->cpus;
+	return vm->paused && vm->parked == vm->opt->cpus && virtio_idle(vm);
 }
 
 void vm_resume(struct vm *vm)
@@ -411,6 +337,8 @@ void *cpu_run(void *arg)
 {
 	struct vm_cpu *cpu = arg;
 
+	self = cpu;
+	cpu->run->immediate_exit = cpu->vm->paused;
 	for (;;) {
 		if (ioctl(cpu->fd, KVM_RUN, 0) == 0)
 			handle_exit(cpu);

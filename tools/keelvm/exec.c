@@ -1,127 +1,80 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * exec.c - a program of a directory: the initramfs that has it, its input and output
+ * exec.c - a program of a directory: the initramfs that has it, its input and output; and
+ * the doctor, which is a script
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include "keelvm.h"
 
 /* init/init.c, linked statically */
 extern const char init_start[], init_end[];
+/* The file doctor */
+extern const char doctor_text[];
 
-static struct vm *the_vm;	/* nftw() passes nothing on */
-static FILE *archive;
-static unsigned int entries;
-
-/* ---- the initramfs: cpio, "newc" ---- */
-
-static void pad(void)
+/* The initramfs is two archives of cpio: of the directory, and of what keelvm adds. */
+static void archive_directory(struct vm *vm, int fd)
 {
-	while (ftell(archive) & 3)
-		fputc(0, archive);
-}
+	static const char script[] =
+		"cd -- \"$0\" && find . ! -type s -print0 | cpio -0 -o -H newc --quiet";
+	int status;
+	pid_t pid = fork();
 
-static void put_header(const char *name, const struct stat *st, uint64_t size)
-{
-	if (size > 0xffffffff)
-		vm_die(the_vm, VM_USAGE, "%s is too large", name);
-	fprintf(archive, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s", ++entries,
-		st->st_mode, 0, 0, 1, (unsigned int)st->st_mtime, (unsigned int)size, 0, 0,
-		major(st->st_rdev), minor(st->st_rdev), (unsigned int)strlen(name) + 1, 0, name);
-	fputc(0, archive);
-	pad();
-}
-
-static void put(const char *name, mode_t mode, const void *data, size_t size)
-{
-	put_header(name, &(struct stat){ .st_mode = mode }, size);
-	if (size)
-		fwrite(data, 1, size, archive);
-	pad();
-}
-
-/* As long as it was, should it change meanwhile */
-static void put_contents(const char *path, uint64_t size)
-{
-	char buf[65536] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = 1;
-
-	if (fd < 0)
-		vm_die(the_vm, VM_HOST, "%s", path);
-	for (; size; size -= n) {
-		size_t want = size < sizeof(buf) ? size : sizeof(buf);
-
-		n = read(fd, buf, want);
-		if (n <= 0)
-			memset(buf, 0, n = want);
-		fwrite(buf, 1, n, archive);
+	if (!pid) {
+		dup2(fd, STDOUT_FILENO);
+		execlp("bash", "bash", "-o", "pipefail", "-c", script, vm->opt->exec, NULL);
+		perror("keelvm: bash");
+		_exit(1);
 	}
-	close(fd);
-	pad();
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		vm_die(vm, VM_HOST, "%s", vm->opt->exec);
+	if (status)
+		vm_die(vm, VM_USAGE, "%s: no archive of this can be made (by cpio)",
+		       vm->opt->exec);
 }
 
-static int put_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
+static void pad(FILE *f)
 {
-	const char *name = path + strlen(the_vm->opt->exec);
-	char link[4096];
-	ssize_t n = 0;
+	while (ftell(f) & 3)
+		fputc(0, f);
+}
 
-	if (type == FTW_NS || type == FTW_DNR)
-		vm_die(the_vm, VM_HOST, "%s", path);
-	if (!ftw->level || S_ISSOCK(st->st_mode))
-		return 0;
-	name += strspn(name, "/");
-	if (S_ISLNK(st->st_mode)) {
-		n = readlink(path, link, sizeof(link));
-		if (n < 0)
-			vm_die(the_vm, VM_HOST, "%s", path);
-		put(name, st->st_mode, link, n);
-		return 0;
-	}
-	put_header(name, st, S_ISREG(st->st_mode) ? st->st_size : 0);
-	if (S_ISREG(st->st_mode))
-		put_contents(path, st->st_size);
-	return 0;
+static void put(FILE *f, const char *name, mode_t mode, const void *data, size_t size)
+{
+	static unsigned int inode;
+
+	fprintf(f, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x%s%c", ++inode,
+		mode, 0, 0, 1, 0, size, 0, 0, 0, 0, strlen(name) + 1, 0, name, 0);
+	pad(f);
+	fwrite(data, 1, size, f);
+	pad(f);
 }
 
 /* Its name */
 const char *exec_initramfs(struct vm *vm)
 {
-	static const char * const dirs[] = { "dev", "proc", "sys", "tmp", ".keelvm" };
+	static const char * const dirs[] = { "dev", "proc", "sys", ".keelvm", "tmp" };
 	static char name[32];
 	int fd = memfd_create("initramfs", MFD_CLOEXEC);
-	char *args = NULL;
-	size_t size = 0, len;
+	char *args = NULL, **arg;
+	size_t size = 0;
 	unsigned int i;
+	FILE *f, *a = open_memstream(&args, &size);
 
-	the_vm = vm;
-	archive = fd < 0 ? NULL : fdopen(fd, "w");
-	if (!archive || nftw(vm->opt->exec, put_file, 64, FTW_PHYS) < 0)
-		vm_die(vm, VM_HOST, "%s", vm->opt->exec);
-	for (i = 0; i < sizeof(dirs) / sizeof(*dirs); i++)
-		put(dirs[i], S_IFDIR | (i == 3 ? 01777 : 0755), NULL, 0);
-	for (i = 0; vm->opt->argv[i]; i++, size += len) {
-		len = strlen(vm->opt->argv[i]) + 1;
-		args = realloc(args, size + len);
-		if (!args)
-			vm_die(vm, VM_HOST, "memory");
-		memcpy(args + size, vm->opt->argv[i], len);
-	}
-	put(".keelvm/args", S_IFREG | 0444, args, size);
-	put(".keelvm/init", S_IFREG | 0555, init_start, init_end - init_start);
-	put("TRAILER!!!", 0, NULL, 0);
-	if (fflush(archive) || ferror(archive))
+	archive_directory(vm, fd);
+	f = fdopen(fd, "a");
+	if (!f || !a || fseek(f, 0, SEEK_END) < 0)
+		vm_die(vm, VM_HOST, "initramfs");
+	for (i = 0; i < COUNT(dirs); i++)
+		put(f, dirs[i], S_IFDIR | (i == 4 ? 01777 : 0755), "", 0);
+	for (arg = vm->opt->argv; *arg; arg++)
+		fwrite(*arg, 1, strlen(*arg) + 1, a);
+	fclose(a);
+	if (size > KEELVM_MAX_ARGS)
+		vm_die(vm, VM_USAGE, "too many arguments");
+	put(f, ".keelvm/args", S_IFREG | 0444, args, size);
+	put(f, ".keelvm/init", S_IFREG | 0555, init_start, init_end - init_start);
+	put(f, "TRAILER!!!", 0, "", 0);
+	if (fflush(f) || ferror(f))
 		vm_die(vm, VM_HOST, "initramfs");
 	free(args);
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
@@ -146,21 +99,6 @@ static uint32_t read_input(void)
 	return n > 0 ? n : KEELVM_EOF;
 }
 
-/* Whoever reads it may be slow: the lock is not held. If he has gone, that is SIGPIPE. */
-static void write_output(struct vm *vm, int fd, const uint8_t *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EPIPE)
-			vm_exit(vm, 128 + SIGPIPE);
-		if (n < 0 && errno != EINTR)
-			return;
-		data += n > 0 ? n : 0;
-		len -= n > 0 ? n : 0;
-	}
-}
-
 bool exec_io(struct vm_cpu *cpu, const struct kvm_run *run, uint8_t *data)
 {
 	unsigned int port = run->io.port, len = run->io.count * run->io.size, i;
@@ -168,8 +106,10 @@ bool exec_io(struct vm_cpu *cpu, const struct kvm_run *run, uint8_t *data)
 	if (!cpu->vm->opt->exec || port < KEELVM_PORT_OUT || port > KEELVM_PORT_READ)
 		return false;
 	if (run->io.direction == KVM_EXIT_IO_OUT) {
-		if (port <= KEELVM_PORT_ERR)
-			write_output(cpu->vm, port - KEELVM_PORT_OUT + STDOUT_FILENO, data, len);
+		/* As a program: who writes what nobody reads ends by SIGPIPE. */
+		if (port <= KEELVM_PORT_ERR &&
+		    !output(port - KEELVM_PORT_OUT + STDOUT_FILENO, data, len) && errno == EPIPE)
+			vm_exit(cpu->vm, 128 + SIGPIPE);
 		return true;
 	}
 	pthread_mutex_lock(&cpu->vm->lock);
@@ -181,8 +121,19 @@ bool exec_io(struct vm_cpu *cpu, const struct kvm_run *run, uint8_t *data)
 	return true;
 }
 
+void doctor(const char *dev)
+{
+	char *self = realpath("/proc/self/exe", NULL);
+
+	execlp("bash", "bash", "-c", doctor_text, "keelvm", self, dev, NULL);
+	perror("keelvm: bash");
+	exit(VM_HOST);
+}
+
 __asm__(".section .rodata\n"
-	".global init_start, init_end\n"
+	".global init_start, init_end, doctor_text\n"
+	"doctor_text: .incbin \"" DOCTOR "\"\n"
+	".byte 0\n"
 	"init_start: .incbin \"" INIT "\"\n"
 	"init_end:\n"
 	".previous\n");

@@ -9,14 +9,32 @@
 #ifndef KEELVM_H
 #define KEELVM_H
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 #include <linux/kvm.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
+#define COUNT(array)		(sizeof(array) / sizeof(*(array)))
+#define __unused		__attribute__((unused))
+
 #define KEELVM_MAX_CPUS		64
+#define VIRTIO_MAX		16	/* devices */
+#define KEELVM_MAX_MIB		(1ULL << 20)
 #define KEELVM_GAP_START	0xc0000000ULL	/* no RAM from here */
 #define KEELVM_GAP_END		0x100000000ULL	/* to here */
 #define KEELVM_EXIT_PORT	0xf4		/* a byte written here is the exit status */
@@ -28,6 +46,7 @@
 #define KEELVM_PORT_READ	0x534	/* 32 bits */
 #define KEELVM_EOF		0xffffffff
 #define KEELVM_CHUNK		4096	/* bytes at a time */
+#define KEELVM_MAX_ARGS		(2 << 20)	/* bytes of arguments */
 
 enum vm_status {		/* exit status of keelvm beside the guest's own */
 	VM_USAGE	= 125,	/* bad options, files that cannot be read */
@@ -46,14 +65,34 @@ struct vm_options {
 	unsigned int cpus;
 	bool verbose;		/* exits counted and printed at the end */
 	bool go_on;		/* after an emulation error */
+	bool doctor;
 };
 
 struct vm;
 
+/* What a snapshot has of ports.c and serial.c. No field of it may be trusted after a restore. */
+#define SERIAL_FIFO	64
+
+struct pc_state {
+	uint8_t cmos_index;
+	/* ACPI's status, enable and control registers, 16 bits each. Nothing ever happens
+	 * there.
+	 */
+	uint8_t pm1[6];
+	struct serial {
+		uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
+		uint8_t tx_irq;		/* THR became empty, not yet seen in IIR */
+		uint8_t level;
+		uint8_t count;		/* bytes received */
+		uint8_t fifo[SERIAL_FIFO];
+	} serial;
+};
+
 struct vm_cpu {
 	struct vm *vm;
-	int tx_port;		/* serial line + 1 that a byte goes out of, after the lock */
+	bool tx_ready;		/* a byte goes out of the serial line, after the lock */
 	uint8_t tx;
+	volatile sig_atomic_t show;	/* asked for by a signal */
 	unsigned int id;
 	int fd;
 	struct kvm_run *run;
@@ -68,10 +107,14 @@ struct vm {
 	uint8_t *mem;		/* RAM; guest address a below the gap is mem[a] */
 	struct vm_cpu cpu[KEELVM_MAX_CPUS];
 	/* Held by the loop while it calls, and by a CPU in an exit; never while writing
-	 * to stdout. Protects all devices.
+	 * to stdout. Protects all devices. Who has it already is told so (EDEADLK).
 	 */
 	pthread_mutex_t lock;
-	struct vdev *vdev[16];
+	pthread_cond_t idle;	/* something under way has ended */
+	struct pc_state pc;
+	unsigned int writing;	/* bytes of the serial line on their way to stdout */
+	bool ending;
+	struct vdev *vdev[VIRTIO_MAX];
 	unsigned int vdevs;
 	const char *cmdline;	/* with what devices add */
 	bool acpi;		/* tables are there */
@@ -90,16 +133,15 @@ void *vm_ram(struct vm *vm, uint64_t addr, uint64_t len);
 /* loop.c: the main thread, in which devices wait for files */
 struct watch {
 	int fd;
-	void (*ready)(struct watch *w, uint32_t events);	/* vm->lock is held */
+	void (*ready)(struct watch *w, short events);	/* vm->lock is held */
 	struct vm *vm;
 	void *owner;
-	uint32_t events;		/* waited for now */
-	bool always;			/* a file that is always ready */
+	short events;			/* waited for now, as of poll() */
 };
 
-void loop_init(struct vm *vm);
+void loop_init(void);
 /* Wait for other @events; 0: for none, before the file is closed. vm->lock is held. */
-void loop_watch(struct watch *w, uint32_t events);
+void loop_watch(struct watch *w, short events);
 /* Look at all files anew. Any thread. */
 void loop_wake(void);
 void loop_run(struct vm *vm) __attribute__((noreturn));
@@ -107,10 +149,16 @@ void loop_run(struct vm *vm) __attribute__((noreturn));
 bool unix_address(struct sockaddr_un *a, const char *path);
 /* A socket of that name, that does not block; SOCK_STREAM: one that listens. */
 int unix_bind(struct vm *vm, const char *path, int type);
-/* Was the eventfd signalled? Not any more. */
-bool eventfd_drain(int fd);
+/*
+ * Write all of it, to a file that may block or not. Waits for whoever reads slowly, so the
+ * lock is not held. False if nobody reads.
+ */
+bool output(int fd, const void *data, size_t len);
 
-/* End the whole program with @status; console and counters are put in order first. Any thread. */
+/*
+ * End the whole program with @status; what was taken for stdout goes there first, as long as
+ * somebody reads. Any thread, with the lock or without.
+ */
 void vm_exit(struct vm *vm, int status) __attribute__((noreturn));
 /* The same with a message. @status VM_HOST adds errno's text. */
 void vm_die(struct vm *vm, int status, const char *fmt, ...)
@@ -121,9 +169,8 @@ void vm_add_slot(struct vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, 
 
 /* cpu.c */
 void cpu_create(struct vm *vm, unsigned int id);
-void cpu_start_long(struct vm_cpu *cpu, uint64_t rip, uint64_t rsi);	/* 64 bit, paging on */
-/* flat 32 bit */
-void cpu_start_prot(struct vm_cpu *cpu, uint64_t rip, uint64_t rax, uint64_t rbx);
+/* Flat 32 bit, with @regs */
+void cpu_start_prot(struct vm_cpu *cpu, struct kvm_regs regs);
 void cpu_start_real(struct vm_cpu *cpu, uint64_t addr);
 void cpu_show_on_quit(struct vm *vm);	/* SIGQUIT prints where each CPU is */
 void *cpu_run(void *cpu);	/* thread function; returns only through vm_exit() */
@@ -162,9 +209,6 @@ size_t serial_escape(struct vm *vm, char *buf, size_t len);
 /* What this CPU has sent goes out. May wait for whoever reads stdout. */
 void serial_flush(struct vm_cpu *cpu);
 
-/* Its registers, for a snapshot. vm->lock is held. */
-void *serial_state(size_t *size);
-
 /* exec.c: the name of an initramfs of the directory and the program that runs the other */
 const char *exec_initramfs(struct vm *vm);
 /* False if the port is none of --exec's */
@@ -185,9 +229,12 @@ void snapshot_open(struct vm *vm, struct vm_options *opt);
 /* All state out of it, into a machine that was made but never ran. */
 void snapshot_restore(struct vm *vm);
 
+/* Can a guest run here? Says it, and what to do, and ends the program. */
+void doctor(const char *dev) __attribute__((noreturn));
+
 /* console.c: is there a virtio console, for which stdin is? */
 bool console_there(void);
-/* What was taken from the guest goes to stdout, at the end of all. */
-void console_flush(void);
+/* It has more to write. vm->lock is held. */
+bool console_unwritten(void);
 
 #endif

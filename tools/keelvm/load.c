@@ -3,12 +3,6 @@
  * load.c - a bzImage, a PVH or multiboot ELF, or 16 bit code into guest memory
  */
 #include <elf.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <asm/bootparam.h>
 #include "virtio.h"
 
@@ -19,7 +13,6 @@
 #define CMDLINE		0x20000
 #define CMDLINE_MAX	0x10000
 #define KERNEL_MIN	0x100000
-#define ENTRY_64	0x200		/* of the protected-mode part ("64-bit Boot Protocol") */
 #define EBDA		0x9fc00
 
 #define PVH_MAGIC	0x336ec578
@@ -134,8 +127,8 @@ static void load_bzimage(struct vm *vm, const struct image *im)
 	uint64_t addr, end, initrd = 0;
 	unsigned int i;
 
-	if (hdr->version < 0x20c || !(hdr->xloadflags & XLF_KERNEL_64) || setup >= im->size)
-		vm_die(vm, VM_USAGE, "%s has no 64 bit entry (boot protocol 2.12)", im->name);
+	if (hdr->version < 0x20a || setup >= im->size)
+		vm_die(vm, VM_USAGE, "%s is too old (boot protocol before 2.10)", im->name);
 	memset(bp, 0, sizeof(*bp));
 	memcpy(&bp->hdr, hdr, sizeof(*hdr));
 	addr = hdr->relocatable_kernel ? hdr->pref_address : KERNEL_MIN;
@@ -153,7 +146,8 @@ static void load_bzimage(struct vm *vm, const struct image *im)
 	bp->hdr.cmd_line_ptr = CMDLINE;
 	bp->hdr.ramdisk_size = load_initrd(vm, bp->hdr.initrd_addr_max + 1ULL, end, &initrd);
 	bp->hdr.ramdisk_image = initrd;
-	cpu_start_long(&vm->cpu[0], addr + ENTRY_64, ZERO_PAGE);
+	/* Paging is the kernel's business: "32-bit Boot Protocol" */
+	cpu_start_prot(&vm->cpu[0], (struct kvm_regs){ .rip = addr, .rsi = ZERO_PAGE });
 }
 
 /* ---- ELF ---- */
@@ -257,7 +251,7 @@ static void start_pvh(struct vm *vm, const struct elf *e, uint32_t entry)
 		.rsdp_paddr = vm->acpi ? ACPI_RSDP : 0, .memmap_paddr = MEMORY_MAP,
 		.memmap_entries = memory_map(vm, map),
 	};
-	cpu_start_prot(&vm->cpu[0], entry, 0, START_INFO);
+	cpu_start_prot(&vm->cpu[0], (struct kvm_regs){ .rip = entry, .rbx = START_INFO });
 }
 
 /* ---- multiboot ---- */
@@ -278,6 +272,7 @@ static bool is_multiboot(const struct image *im)
 
 static void start_multiboot(struct vm *vm, const struct elf *e)
 {
+	struct kvm_regs regs = { .rip = e->entry, .rax = MB_BOOT_MAGIC, .rbx = START_INFO };
 	uint32_t *info = vm_ram(vm, START_INFO, 128), *module = vm_ram(vm, MODULES, 16);
 	uint64_t addr = 0, size = load_initrd(vm, 1ULL << 32, e->end, &addr);
 
@@ -290,7 +285,7 @@ static void start_multiboot(struct vm *vm, const struct elf *e)
 	info[4] = CMDLINE;
 	info[5] = size != 0;
 	info[6] = MODULES;
-	cpu_start_prot(&vm->cpu[0], e->entry, MB_BOOT_MAGIC, START_INFO);
+	cpu_start_prot(&vm->cpu[0], regs);
 }
 
 static void load_elf_guest(struct vm *vm, const struct image *im)

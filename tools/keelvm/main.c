@@ -2,17 +2,8 @@
 /*
  * main.c - options, the machine put together, and its end
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include "virtio.h"
 
 static const char usage[] =
@@ -20,6 +11,7 @@ static const char usage[] =
 	"       keelvm [options] --kernel FILE --exec DIR PROGRAM [ARGUMENT...]\n"
 	"       keelvm [options] --restore FILE\n"
 	"       keelvm [options] --flat FILE[@ADDRESS]     (16 bit code; default 0x7c00)\n"
+	"       keelvm [--dev PATH] --doctor               (can a guest run here?)\n"
 	"\n"
 	"  -m, --mem MIB        guest memory (128)\n"
 	"  -s, --smp N          virtual CPUs (1)\n"
@@ -48,8 +40,11 @@ static struct vm_options opt = {
 	.cmdline = "console=ttyS0 panic=-1",
 };
 
-static struct vm vm = { .opt = &opt, .lock = PTHREAD_MUTEX_INITIALIZER,
-	.resumed = PTHREAD_COND_INITIALIZER };
+static struct vm vm = {
+	.opt = &opt, .lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP,
+	.idle = PTHREAD_COND_INITIALIZER, .resumed = PTHREAD_COND_INITIALIZER,
+	.pc.pm1 = { [ACPI_PM1_CNT - ACPI_PM1_EVT] = 1 },	/* SCI_EN: no SMI is needed */
+};
 
 static unsigned long number(const char *text, unsigned long min, unsigned long max)
 {
@@ -67,7 +62,7 @@ static unsigned long number(const char *text, unsigned long min, unsigned long m
 
 static void set_mem(char *arg)
 {
-	opt.mem = number(arg, 1, 1 << 20) << 20;
+	opt.mem = number(arg, 1, KEELVM_MAX_MIB) << 20;
 }
 
 static void set_cpus(char *arg)
@@ -86,7 +81,7 @@ static void set_flat(char *arg)
 	opt.flat = arg;
 }
 
-static void help(char *arg __attribute__((unused)))
+static void help(char *arg __unused)
 {
 	fputs(usage, stdout);
 	exit(0);
@@ -120,10 +115,12 @@ static const struct choice {
 	{ "restore", 0, required_argument, .text = &opt.restore },
 	{ "verbose", 'v', no_argument, .flag = &opt.verbose },
 	{ "emulation", 'e', no_argument, .flag = &opt.go_on },
+	{ "doctor", 0, no_argument, .flag = &opt.doctor },
 	{ "help", 'h', no_argument, .set = help },
 };
 
-#define CHOICES	(sizeof(choices) / sizeof(*choices))
+#define CHOICES	COUNT(choices)
+#define PATIENCE 5	/* seconds: nobody reads stdout at the end */
 #define FIRST	256	/* getopt's value of the first */
 
 static void choose(const struct choice *c, char *arg)
@@ -162,6 +159,8 @@ static void parse(int argc, char **argv)
 		choose(&choices[i], optarg);
 	}
 	opt.argv = argv + optind;
+	if (opt.doctor && c == -1 && !*opt.argv)
+		doctor(opt.dev);
 	if (c != -1 || !opt.exec != !argv[optind] || (opt.exec && !opt.kernel) ||
 	    !!opt.kernel + !!opt.flat + !!opt.restore != 1) {
 		fputs(usage, stderr);
@@ -180,25 +179,31 @@ static void print_exits(struct vm *vm)
 	unsigned int i, c;
 
 	for (i = 0; i < 64; i++) {
+		char other[16];
 		uint64_t n = 0;
 
 		for (c = 0; c < vm->opt->cpus; c++)
 			n += vm->cpu[c].exits[i];
-		if (n && i < sizeof(exit_names) / sizeof(*exit_names) && exit_names[i])
-			fprintf(stderr, "keelvm: exits %s %llu\n", exit_names[i],
-				(unsigned long long)n);
-		else if (n)
-			fprintf(stderr, "keelvm: exits reason-%u %llu\n", i,
-				(unsigned long long)n);
+		snprintf(other, sizeof(other), "reason-%u", i);
+		if (n)
+			fprintf(stderr, "keelvm: exits %s %llu\n", i < COUNT(exit_names) &&
+				exit_names[i] ? exit_names[i] : other, (unsigned long long)n);
 	}
 }
 
 void vm_exit(struct vm *vm, int status)
 {
-	static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
+	struct timespec until;
 
-	pthread_mutex_lock(&once);	/* never released: one thread ends the program */
-	console_flush();
+	pthread_mutex_lock(&vm->lock);	/* or it is held already: both are right */
+	while (vm->ending)		/* another thread ends the program */
+		pthread_cond_wait(&vm->resumed, &vm->lock);
+	vm->ending = true;
+	do {
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += PATIENCE;
+	} while ((vm->writing || console_unwritten()) &&
+		 !pthread_cond_timedwait(&vm->idle, &vm->lock, &until));
 	serial_restore();
 	if (vm->opt->verbose)
 		print_exits(vm);
@@ -282,8 +287,14 @@ static void create_vm(struct vm *vm)
 int main(int argc, char **argv)
 {
 	unsigned int i;
+	int fd;
 
-	loop_init(&vm);
+	/* Files that are opened must not be taken for stdin, stdout or stderr. */
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	close(fd);
+	loop_init();
 	parse(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	if (opt.restore)

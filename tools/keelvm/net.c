@@ -2,20 +2,11 @@
 /*
  * net.c - virtio: a network card on a tap device or a datagram socket; and a balloon
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include "virtio.h"
 
 enum { RX, TX };
@@ -51,15 +42,22 @@ static bool receive(struct vdev *d, struct vq_chain *c)
 	unsigned int k = iov_cut(&iov, c->in, HEADER, c->in_len);
 	ssize_t len = k ? readv(n->w.fd, iov, k) : 0;
 
-	if (len < 0 && errno == ECONNREFUSED)
-		len = 0;		/* the peer has gone: an empty packet tells nothing */
-	if (len < 0)
+	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
+	if (len < 0 && n->peer.sun_family)
+		len = 0;		/* the peer has gone: an empty packet tells nothing */
+	if (len < 0) {
+		fprintf(stderr, "keelvm: the network card has no wire any more: %s\n",
+			strerror(errno));
+		loop_watch(&n->w, 0);
+		n->w.fd = -1;
+		return false;
+	}
 	vq_push(&d->q[RX], c->head, head + len);
 	return true;
 }
 
-static void readable(struct watch *w, uint32_t events __attribute__((unused)))
+static void readable(struct watch *w, short events __unused)
 {
 	struct vdev *d = w->owner;
 	struct vq *q = &d->q[RX];
@@ -85,8 +83,8 @@ static void net_kick(struct vdev *d, unsigned int q)
 
 	if (q == TX)
 		vdev_each(d, TX, transmit);
-	else
-		loop_watch(&n->w, EPOLLIN);
+	else if (n->w.fd >= 0)
+		loop_watch(&n->w, POLLIN);
 }
 
 static void net_reset(struct vdev *d)
@@ -163,8 +161,7 @@ static int64_t inflate(struct vdev *d, struct vq_chain *c)
 	return 0;
 }
 
-static int64_t deflate(struct vdev *d __attribute__((unused)),
-		       struct vq_chain *c __attribute__((unused)))
+static int64_t deflate(struct vdev *d __unused, struct vq_chain *c __unused)
 {
 	return 0;		/* comes back by itself */
 }

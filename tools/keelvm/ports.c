@@ -2,7 +2,6 @@
 /*
  * ports.c - the few ports of a PC that a kernel cannot do without
  */
-#include <string.h>
 #include <time.h>
 #include "virtio.h"
 
@@ -54,20 +53,14 @@ static uint8_t cmos_read(uint8_t reg)
 	}
 }
 
-static uint8_t cmos_index;
-/* ACPI's status, enable and control registers, 16 bits each. Nothing ever happens there, and
- * SCI_EN says that no SMI is needed for ACPI.
- */
-static uint8_t pm1[6] = { [ACPI_PM1_CNT - ACPI_PM1_EVT] = 1 };
-
 static uint8_t port_in(struct vm *vm, uint16_t port)
 {
 	if (port >= SERIAL_BASE && port < SERIAL_BASE + 8)
 		return serial_read(vm, port - SERIAL_BASE);
 	if (port == CMOS_DATA)
-		return cmos_read(cmos_index);
+		return cmos_read(vm->pc.cmos_index);
 	if (port >= ACPI_PM1_EVT && port < ACPI_PM1_CNT + 2)
-		return pm1[port - ACPI_PM1_EVT];
+		return vm->pc.pm1[port - ACPI_PM1_EVT];
 	return 0xff;	/* nobody there */
 }
 
@@ -85,9 +78,9 @@ static void port_out(struct vm_cpu *cpu, uint16_t port, uint8_t val)
 	if (port >= SERIAL_BASE && port < SERIAL_BASE + 8)
 		serial_write(cpu, port - SERIAL_BASE, val);
 	else if (port == CMOS_INDEX)
-		cmos_index = val;
+		vm->pc.cmos_index = val;
 	else if (port == ACPI_PM1_EVT + 2 || port == ACPI_PM1_EVT + 3)
-		pm1[port - ACPI_PM1_EVT] = val;
+		vm->pc.pm1[port - ACPI_PM1_EVT] = val;
 	else if (port == KEELVM_EXIT_PORT)
 		vm_exit(vm, val);
 	else if ((port == KBD_COMMAND && val == 0xfe) || (port == RESET_PORT && (val & 4)) ||

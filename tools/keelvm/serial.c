@@ -2,11 +2,7 @@
 /*
  * serial.c - a 16550 on stdin and stdout
  */
-#include <errno.h>
-#include <stdlib.h>
 #include <termios.h>
-#include <unistd.h>
-#include <sys/epoll.h>
 #include "keelvm.h"
 
 enum { REG_DATA, REG_IER, REG_IIR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR };
@@ -27,20 +23,8 @@ enum { REG_DATA, REG_IER, REG_IIR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR }
 #define MSR_UP		0xb0	/* DCD, DSR, CTS */
 
 #define ESCAPE		0x01	/* Ctrl-A */
-#define FIFO_SIZE	64
 
-struct serial {
-	uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
-	bool tx_irq;		/* THR became empty, not yet seen in IIR */
-	int level;
-	uint8_t fifo[FIFO_SIZE];
-	unsigned int head, count;
-	unsigned int busy;	/* bytes on their way to stdout; from here on of no snapshot */
-	struct watch input;
-};
-
-static struct serial serial;
-
+static struct watch stdin_watch;
 static struct termios saved;
 static bool raw;
 
@@ -80,20 +64,14 @@ static void update_irq(struct vm *vm, struct serial *s)
 	s->level = level;
 }
 
-static void push(struct serial *s, uint8_t c)
-{
-	s->fifo[(s->head + s->count++) % FIFO_SIZE] = c;
-}
-
 static uint8_t pop(struct serial *s)
 {
-	uint8_t c = s->fifo[s->head];
+	uint8_t c = s->fifo[0];
 
 	if (!s->count)
 		return 0;
-	s->head = (s->head + 1) % FIFO_SIZE;
-	s->count--;
-	loop_watch(&s->input, s->input.fd < 0 ? 0 : EPOLLIN);
+	memmove(s->fifo, s->fifo + 1, --s->count);
+	loop_watch(&stdin_watch, stdin_watch.fd < 0 ? 0 : POLLIN);
 	return c;
 }
 
@@ -106,7 +84,7 @@ static uint8_t read_iir(struct serial *s)
 	return id | ((s->fcr & FCR_ENABLE) ? IIR_FIFO : 0);
 }
 
-static uint8_t read_reg(struct serial *s, unsigned int reg)
+static uint8_t read_reg(struct vm *vm, struct serial *s, unsigned int reg)
 {
 	switch (reg) {
 	case REG_DATA:
@@ -120,7 +98,7 @@ static uint8_t read_reg(struct serial *s, unsigned int reg)
 	case REG_MCR:
 		return s->mcr;
 	case REG_LSR:
-		return (s->busy ? 0 : LSR_IDLE) | (s->count ? LSR_RX : 0);
+		return (vm->writing ? 0 : LSR_IDLE) | (s->count ? LSR_RX : 0);
 	/* In loopback the outputs come back as inputs */
 	case REG_MSR:
 		return (s->mcr & MCR_LOOP) ? (s->mcr & 0xc) << 4 | (s->mcr & 2) << 3 |
@@ -134,21 +112,14 @@ static uint8_t read_reg(struct serial *s, unsigned int reg)
 static void write_data(struct vm_cpu *cpu, struct serial *s, uint8_t val)
 {
 	if (s->mcr & MCR_LOOP) {
-		if (s->count < FIFO_SIZE)
-			push(s, val);
+		if (s->count < SERIAL_FIFO)
+			s->fifo[s->count++] = val;
 		s->tx_irq = true;
 		return;
 	}
-	s->busy++;
-	cpu->tx_port = 1;
+	cpu->vm->writing++;
+	cpu->tx_ready = true;
 	cpu->tx = val;
-}
-
-static void write_ier(struct serial *s, uint8_t val)
-{
-	if ((val & IER_TX) && !(s->ier & IER_TX))
-		s->tx_irq = true;
-	s->ier = val & 0xf;
 }
 
 static void write_reg(struct vm_cpu *cpu, struct serial *s, unsigned int reg, uint8_t val)
@@ -163,17 +134,17 @@ static void write_reg(struct vm_cpu *cpu, struct serial *s, unsigned int reg, ui
 			write_data(cpu, s, val);
 		break;
 	case REG_IER:
-		if (dlab)
+		if (dlab) {
 			s->dlm = val;
-		else
-			write_ier(s, val);
+			break;
+		}
+		s->tx_irq |= val & ~s->ier & IER_TX;
+		s->ier = val & 0xf;
 		break;
 	case REG_IIR:
 		s->fcr = val;
-		if (val & FCR_CLEAR_RX) {
-			while (s->count)
-				pop(s);
-		}
+		while ((val & FCR_CLEAR_RX) && s->count)
+			pop(s);
 		break;
 	case REG_LCR:
 		s->lcr = val;
@@ -189,38 +160,32 @@ static void write_reg(struct vm_cpu *cpu, struct serial *s, unsigned int reg, ui
 
 uint8_t serial_read(struct vm *vm, unsigned int reg)
 {
-	uint8_t val = read_reg(&serial, reg);
+	uint8_t val = read_reg(vm, &vm->pc.serial, reg);
 
-	update_irq(vm, &serial);
+	update_irq(vm, &vm->pc.serial);
 	return val;
 }
 
 void serial_write(struct vm_cpu *cpu, unsigned int reg, uint8_t val)
 {
-	write_reg(cpu, &serial, reg, val);
-	update_irq(cpu->vm, &serial);
+	write_reg(cpu, &cpu->vm->pc.serial, reg, val);
+	update_irq(cpu->vm, &cpu->vm->pc.serial);
 }
 
 void serial_flush(struct vm_cpu *cpu)
 {
-	int out = cpu->vm->opt->exec ? STDERR_FILENO : STDOUT_FILENO;
+	struct vm *vm = cpu->vm;
 
-	if (!cpu->tx_port)
+	if (!cpu->tx_ready)
 		return;
-	while (write(out, &cpu->tx, 1) < 0 && errno == EINTR)
-		;
-	cpu->tx_port = 0;
-	pthread_mutex_lock(&cpu->vm->lock);
-	if (!--serial.busy)
-		serial.tx_irq = true;
-	update_irq(cpu->vm, &serial);
-	pthread_mutex_unlock(&cpu->vm->lock);
-}
-
-void *serial_state(size_t *size)
-{
-	*size = offsetof(struct serial, busy);
-	return &serial;
+	output(vm->opt->exec ? STDERR_FILENO : STDOUT_FILENO, &cpu->tx, 1);
+	cpu->tx_ready = false;
+	pthread_mutex_lock(&vm->lock);
+	if (!--vm->writing)
+		vm->pc.serial.tx_irq = true;
+	pthread_cond_broadcast(&vm->idle);
+	update_irq(vm, &vm->pc.serial);
+	pthread_mutex_unlock(&vm->lock);
 }
 
 size_t serial_escape(struct vm *vm, char *buf, size_t len)
@@ -238,33 +203,33 @@ size_t serial_escape(struct vm *vm, char *buf, size_t len)
 	return raw ? n : len;
 }
 
-static void input(struct watch *w, uint32_t events __attribute__((unused)))
+static void input(struct watch *w, short events __unused)
 {
-	struct serial *s = w->owner;
-	char buf[FIFO_SIZE];
-	size_t i, typed;
-	ssize_t n = read(w->fd, buf, FIFO_SIZE - s->count);
+	struct serial *s = &w->vm->pc.serial;
+	ssize_t n;
 
+	if (s->count == SERIAL_FIFO) {
+		loop_watch(w, 0);	/* until the guest has read */
+		return;
+	}
+	n = read(w->fd, s->fifo + s->count, SERIAL_FIFO - s->count);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
-	typed = n > 0 ? serial_escape(w->vm, buf, n) : 0;
-	for (i = 0; i < typed; i++)
-		push(s, buf[i]);
-	if (n <= 0 || s->count == FIFO_SIZE)
+	if (n > 0)
+		s->count += serial_escape(w->vm, (char *)s->fifo + s->count, n);
+	if (n <= 0) {		/* end of input: the guest goes on */
 		loop_watch(w, 0);
-	if (n <= 0)
-		w->fd = -1;	/* end of input: the guest goes on */
+		w->fd = -1;
+	}
 	update_irq(w->vm, s);
 }
 
 void serial_start(struct vm *vm)
 {
+	bool mine = !console_there() && !vm->opt->exec;
+
 	if (!vm->opt->exec)
 		terminal_raw();
-	serial.input = (struct watch){ .fd = STDIN_FILENO, .ready = input, .vm = vm,
-		.owner = &serial };
-	if (!console_there() && !vm->opt->exec)
-		loop_watch(&serial.input, EPOLLIN);
-	else
-		serial.input.fd = -1;
+	stdin_watch = (struct watch){ .fd = mine ? STDIN_FILENO : -1, .ready = input, .vm = vm };
+	loop_watch(&stdin_watch, mine ? POLLIN : 0);
 }

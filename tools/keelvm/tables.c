@@ -6,7 +6,6 @@
  * No more than a kernel needs to find them, and to power off. Offsets are those of the
  * specifications.
  */
-#include <string.h>
 #include "virtio.h"
 
 #define FACS		0xe0040

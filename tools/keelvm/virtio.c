@@ -6,13 +6,6 @@
  * irqfd on an edge triggered GSI: status is told by InterruptStatus, and each new event
  * is an edge of its own.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include "virtio.h"
@@ -33,7 +26,7 @@ const struct vdev_type *virtio_type(const char *option)
 {
 	unsigned int i;
 
-	for (i = 0; i < sizeof(types) / sizeof(*types); i++)
+	for (i = 0; i < COUNT(types); i++)
 		if (!strcmp(option, types[i]->option))
 			return types[i];
 	return NULL;
@@ -57,10 +50,8 @@ bool vdev_live(const struct vdev *d)
 
 static void interrupt(struct vdev *d, uint32_t why)
 {
-	uint64_t one = 1;
-
 	d->r.isr |= why;
-	if (write(d->irqfd, &one, sizeof(one)) < 0)
+	if (eventfd_write(d->irqfd, 1) < 0)
 		vm_die(d->vm, VM_HOST, "interrupt of %s", d->type->option);
 }
 
@@ -85,7 +76,7 @@ bool vdev_pop(struct vdev *d, unsigned int q, struct vq_chain *c)
 {
 	struct vq *vq = &d->q[q];
 
-	if (!vdev_live(d) || d->vm->paused)
+	if (!vdev_live(d) || d->vm->paused || d->halted)
 		return false;
 	return vq_pop(vq, c) || (vq_more(vq) && vq_pop(vq, c));
 }
@@ -94,37 +85,88 @@ void vdev_each(struct vdev *d, unsigned int q, int64_t (*use)(struct vdev *d, st
 {
 	struct vq *vq = &d->q[q];
 	unsigned int budget = VQ_SIZE;
-	uint64_t one = 1;
 	struct vq_chain c;
 
-	while (vdev_pop(d, q, &c)) {
-		int64_t len = budget-- ? use(d, &c) : VDEV_LATER;
+	while (budget && vdev_pop(d, q, &c)) {
+		int64_t len = use(d, &c);
 
 		if (len == VDEV_LATER) {
 			vq_unpop(vq);
-			if (budget > VQ_SIZE && write(d->kicked[q].fd, &one, sizeof(one)) < 0)
-				continue;
 			break;
 		}
 		vq_push(vq, c.head, len);
+		budget--;
 	}
+	if (!budget)
+		eventfd_write(d->kicked[q].fd, 1);
 	vdev_done(d, vq);
 }
 
 static void kick(struct vdev *d, unsigned int q)
 {
-	if (vdev_live(d) && d->q[q].ready && !d->vm->paused)
-		d->type->kick(d, q);
+	if (vdev_live(d) && d->q[q].ready && !d->vm->paused) {
+		if (d->type->work && q == d->type->work_queue)
+			pthread_cond_signal(&d->more);
+		else
+			d->type->kick(d, q);
+	}
 	if (d->q[q].broken)
 		vdev_done(d, &d->q[q]);
 }
 
-static void kicked(struct watch *w, uint32_t events __attribute__((unused)))
+static void kicked(struct watch *w, short events __unused)
 {
 	struct vdev *d = w->owner;
+	eventfd_t unused;
 
-	if (eventfd_drain(w->fd))
+	if (!eventfd_read(w->fd, &unused))
 		kick(d, w - d->kicked);
+}
+
+/* ---- threads of devices that work ---- */
+
+static void *worker(void *arg)
+{
+	struct vdev *d = arg;
+	struct vq *q = &d->q[d->type->work_queue];
+	uint32_t len;
+
+	pthread_mutex_lock(&d->vm->lock);
+	for (;;) {
+		if (!vdev_pop(d, d->type->work_queue, &d->chain)) {
+			vdev_done(d, q);
+			pthread_cond_wait(&d->more, &d->vm->lock);
+			continue;
+		}
+		d->busy = true;
+		pthread_mutex_unlock(&d->vm->lock);
+		len = d->type->work(d, &d->chain);
+		pthread_mutex_lock(&d->vm->lock);
+		d->busy = false;
+		vq_push(q, d->chain.head, len);
+		vdev_done(d, q);
+		pthread_cond_broadcast(&d->vm->idle);
+		loop_wake();		/* one may wait for it */
+	}
+	return NULL;
+}
+
+/* What the thread has is the guest's memory: it ends before the guest may have that back. */
+static void halt_worker(struct vdev *d)
+{
+	d->halted++;
+	while (d->busy)
+		pthread_cond_wait(&d->vm->idle, &d->vm->lock);
+	d->halted--;
+}
+
+bool virtio_idle(struct vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->vdevs && !vm->vdev[i]->busy; i++)
+		;
+	return i == vm->vdevs;
 }
 
 /* ---- registers ---- */
@@ -134,6 +176,7 @@ static void reset(struct vdev *d)
 	uint8_t config[VIRTIO_CONFIG];
 	unsigned int i;
 
+	halt_worker(d);
 	if (d->type->reset)
 		d->type->reset(d);
 	memcpy(config, d->r.config, sizeof(config));
@@ -167,11 +210,14 @@ static void set_half(uint64_t *p, bool high, uint32_t val)
 
 static void set_ready(struct vdev *d, struct vq *q, bool on)
 {
-	q->event_idx = d->r.features >> VIRTIO_RING_F_EVENT_IDX & 1;
-	q->indirect = d->r.features >> VIRTIO_RING_F_INDIRECT_DESC & 1;
-	if (!on)
+	if (!on) {
+		halt_worker(d);
 		vq_reset(q);
-	else if (!vq_start(q))
+		return;
+	}
+	q->r.event_idx = d->r.features >> VIRTIO_RING_F_EVENT_IDX & 1;
+	q->r.indirect = d->r.features >> VIRTIO_RING_F_INDIRECT_DESC & 1;
+	if (!vq_start(q))
 		vdev_done(d, q);
 }
 
@@ -180,25 +226,11 @@ static void write_queue(struct vdev *d, struct vq *q, unsigned int reg, uint32_t
 {
 	if (reg == VIRTIO_MMIO_QUEUE_READY && (val & 1) != q->ready)
 		set_ready(d, q, val & 1);
-	if (q->ready)
-		return;
-	switch (reg) {
-	case VIRTIO_MMIO_QUEUE_NUM:
-		q->num = val;
-		break;
-	case VIRTIO_MMIO_QUEUE_DESC_LOW:
-	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
-		set_half(&q->desc_gpa, reg & 4, val);
-		break;
-	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
-	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
-		set_half(&q->avail_gpa, reg & 4, val);
-		break;
-	case VIRTIO_MMIO_QUEUE_USED_LOW:
-	case VIRTIO_MMIO_QUEUE_USED_HIGH:
-		set_half(&q->used_gpa, reg & 4, val);
-		break;
-	}
+	else if (reg == VIRTIO_MMIO_QUEUE_NUM && !q->ready)
+		q->r.num = val;
+	else if (reg >= VIRTIO_MMIO_QUEUE_DESC_LOW && reg <= VIRTIO_MMIO_QUEUE_USED_HIGH &&
+		 !(reg & 8) && !q->ready)
+		set_half(&q->r.gpa[(reg - VIRTIO_MMIO_QUEUE_DESC_LOW) >> 4], reg & 4, val);
 }
 
 static void write_reg(struct vdev *d, unsigned int reg, uint32_t val)
@@ -311,19 +343,24 @@ void virtio_resume(struct vm *vm)
 }
 
 /* An interrupt more than there was is harmless, one less is not. */
-void virtio_restore(struct vdev *d)
+bool virtio_restore(struct vdev *d)
 {
 	unsigned int i;
 
+	if (d->r.features & ~d->offered)
+		return false;
 	for (i = 0; i < VIRTIO_QUEUES; i++) {
-		d->q[i].vm = d->vm;
-		if (d->q[i].ready)
-			vq_start(&d->q[i]);
+		struct vq *q = &d->q[i];
+
+		if (q->r.event_idx > 1 || q->r.indirect > 1 || q->r.started > 1 ||
+		    (q->r.started && (i >= d->type->queues || !vq_start(q))))
+			return false;
 	}
-	if (d->type->restored)
-		d->type->restored(d);
+	if (d->type->restored && !d->type->restored(d))
+		return false;
 	if (d->r.isr)
 		interrupt(d, 0);
+	return true;
 }
 
 /* ---- made ---- */
@@ -332,6 +369,7 @@ void virtio_add(struct vm *vm, const struct vdev_type *type, char *arg)
 {
 	struct vdev *d = calloc(1, sizeof(*d));
 	unsigned int i;
+	pthread_t t;
 
 	if (!d || vm->vdevs == VIRTIO_MAX)
 		vm_die(vm, VM_USAGE, "no more than %u virtio devices", VIRTIO_MAX);
@@ -343,6 +381,9 @@ void virtio_add(struct vm *vm, const struct vdev_type *type, char *arg)
 		d->q[i].vm = vm;
 	if (type->create)
 		type->create(d, arg);
+	pthread_cond_init(&d->more, NULL);
+	if (type->work && pthread_create(&t, NULL, worker, d))
+		vm_die(vm, VM_HOST, "thread of %s", type->option);
 	vm->vdev[vm->vdevs++] = d;
 }
 
@@ -377,7 +418,7 @@ static void connect_queue(struct vdev *d, unsigned int i)
 	if (e.fd < 0 || ioctl(d->vm->fd, KVM_IOEVENTFD, &e) < 0)
 		vm_die(d->vm, VM_HOST, "KVM_IOEVENTFD of %s", d->type->option);
 	*w = (struct watch){ .fd = e.fd, .ready = kicked, .vm = d->vm, .owner = d };
-	loop_watch(w, EPOLLIN);
+	loop_watch(w, POLLIN);
 }
 
 void virtio_connect(struct vm *vm)

@@ -8,12 +8,10 @@
 #ifndef KEELVM_VIRTIO_H
 #define KEELVM_VIRTIO_H
 
-#include "keelvm.h"
 #include "virtq.h"
 
 #define VIRTIO_BASE	0xd2000000ULL	/* registers of device i: a page each */
 #define VIRTIO_STRIDE	0x1000
-#define VIRTIO_MAX	16
 #define VIRTIO_QUEUES	3
 #define VIRTIO_CONFIG	64		/* bytes of configuration at most */
 
@@ -30,8 +28,14 @@ struct vdev_type {
 	/* Queue @q has something, or the device was just started */
 	void (*kick)(struct vdev *d, unsigned int q);
 	void (*reset)(struct vdev *d);		/* keep nothing of the guest's */
-	bool (*busy)(struct vdev *d);		/* something is under way in the host */
-	void (*restored)(struct vdev *d);	/* another process had it before */
+	/* Registers are those of a snapshot; false if they cannot be. */
+	bool (*restored)(struct vdev *d);
+	/*
+	 * For what may wait long: carries out a chain of queue @work_queue, in a thread of its
+	 * own, without the lock. Returns the number of bytes written.
+	 */
+	uint32_t (*work)(struct vdev *d, struct vq_chain *c);
+	unsigned int work_queue;
 };
 
 struct vdev {
@@ -42,13 +46,17 @@ struct vdev {
 	uint64_t offered;
 	struct vdev_regs {
 		uint64_t features;
-		uint64_t offset;	/* in the chain that is used in parts */
 		uint32_t device_sel, driver_sel, queue_sel, status, isr, generation;
 		uint8_t config[VIRTIO_CONFIG];
 	} r;
 	struct vq q[VIRTIO_QUEUES];
 	struct watch kicked[VIRTIO_QUEUES];
 	void *own;			/* of the type */
+	/* Of the thread: it has a chain; none is to be taken up */
+	bool busy;
+	unsigned int halted;
+	pthread_cond_t more;
+	struct vq_chain chain;
 };
 
 /* virtio.c */
@@ -61,8 +69,10 @@ void virtio_describe(struct vm *vm);
 void virtio_connect(struct vm *vm);
 /* Look at all queues: the machine goes on. */
 void virtio_resume(struct vm *vm);
-/* Registers and queues are those of a snapshot; so is the memory. */
-void virtio_restore(struct vdev *d);
+/* Is no thread of a device at work? */
+bool virtio_idle(struct vm *vm);
+/* Registers and queues are those of a snapshot, and so is the memory. False: no driver's. */
+bool virtio_restore(struct vdev *d);
 /* False if no device is at @addr. vm->lock is held. */
 bool virtio_mmio(struct vm *vm, uint64_t addr, bool write, unsigned int len, uint8_t *data);
 unsigned int virtio_gsi(unsigned int index);

@@ -2,8 +2,6 @@
 /*
  * virtq.c - split virtqueues, the device's side
  */
-#include <string.h>
-#include "keelvm.h"
 #include "virtq.h"
 
 static bool vq_fail(struct vq *q)
@@ -20,15 +18,16 @@ static void *ring(struct vq *q, uint64_t gpa, unsigned int align, size_t len)
 bool vq_start(struct vq *q)
 {
 	q->ready = false;
-	if (!q->num || q->num > VQ_SIZE || (q->num & (q->num - 1)))
+	if (!q->r.num || q->r.num > VQ_SIZE || (q->r.num & (q->r.num - 1)))
 		return vq_fail(q);
-	q->desc = ring(q, q->desc_gpa, 16, sizeof(*q->desc) * q->num);
+	q->desc = ring(q, q->r.gpa[0], 16, sizeof(*q->desc) * q->r.num);
 	/* Flags, index, ring, and the other side's event index */
-	q->avail = ring(q, q->avail_gpa, 2, 6 + 2 * q->num);
-	q->used = ring(q, q->used_gpa, 4, 6 + sizeof(struct vring_used_elem) * q->num);
+	q->avail = ring(q, q->r.gpa[1], 2, 6 + 2 * q->r.num);
+	q->used = ring(q, q->r.gpa[2], 4, 6 + sizeof(struct vring_used_elem) * q->r.num);
 	if (!q->desc || !q->avail || !q->used)
 		return vq_fail(q);
 	q->ready = true;
+	q->r.started = true;
 	return true;
 }
 
@@ -47,7 +46,7 @@ static bool add_segment(struct vq *q, struct vq_chain *c, const struct vring_des
 	void *p = vm_ram(q->vm, d->addr, d->len);
 
 	/* Loops end here, too: no chain is longer than its queue. */
-	if (!p || n == q->num || (!in && c->in) || d->len > VQ_CHAIN_MAX ||
+	if (!p || n == q->r.num || (!in && c->in) || d->len > VQ_CHAIN_MAX ||
 	    c->in_len + c->out_len > VQ_CHAIN_MAX - d->len)
 		return false;
 	c->iov[n] = (struct iovec){ p, d->len };
@@ -68,8 +67,8 @@ struct table {
 /* An indirect table has the whole chain: nothing follows it, and no other is in it. */
 static bool open_table(struct vq *q, struct table *t, const struct vring_desc *d)
 {
-	if (!q->indirect || t->indirect || (d->flags & VRING_DESC_F_NEXT) ||
-	    !d->len || d->len % sizeof(*d) || d->len / sizeof(*d) > q->num)
+	if (!q->r.indirect || t->indirect || (d->flags & VRING_DESC_F_NEXT) ||
+	    !d->len || d->len % sizeof(*d) || d->len / sizeof(*d) > q->r.num)
 		return false;
 	t->desc = vm_ram(q->vm, d->addr, d->len);
 	t->num = d->len / sizeof(*d);
@@ -79,7 +78,7 @@ static bool open_table(struct vq *q, struct table *t, const struct vring_desc *d
 
 static bool gather(struct vq *q, struct vq_chain *c, unsigned int i)
 {
-	struct table t = { (const uint8_t *)q->desc, q->num, false };
+	struct table t = { (const uint8_t *)q->desc, q->r.num, false };
 	struct vring_desc d;
 
 	for (;;) {
@@ -103,7 +102,7 @@ static bool gather(struct vq *q, struct vq_chain *c, unsigned int i)
 
 static uint16_t pending(struct vq *q)
 {
-	return __atomic_load_n(&q->avail->idx, __ATOMIC_ACQUIRE) - q->last_avail;
+	return __atomic_load_n(&q->avail->idx, __ATOMIC_ACQUIRE) - q->r.last_avail;
 }
 
 bool vq_pop(struct vq *q, struct vq_chain *c)
@@ -115,35 +114,35 @@ bool vq_pop(struct vq *q, struct vq_chain *c)
 	n = pending(q);
 	if (!n)
 		return false;
-	if (n > q->num)
+	if (n > q->r.num)
 		return vq_fail(q);
-	c->head = __atomic_load_n(&q->avail->ring[q->last_avail % q->num], __ATOMIC_RELAXED);
+	c->head = __atomic_load_n(&q->avail->ring[q->r.last_avail % q->r.num], __ATOMIC_RELAXED);
 	c->out = 0;
 	c->in = 0;
 	c->out_len = 0;
 	c->in_len = 0;
 	if (!gather(q, c, c->head))
 		return vq_fail(q);
-	q->last_avail++;
+	q->r.last_avail++;
 	return true;
 }
 
 void vq_unpop(struct vq *q)
 {
-	q->last_avail--;
+	q->r.last_avail--;
 }
 
 static uint16_t *avail_event(struct vq *q)
 {
-	return (uint16_t *)&q->used->ring[q->num];
+	return (uint16_t *)&q->used->ring[q->r.num];
 }
 
 bool vq_more(struct vq *q)
 {
 	if (!q->ready || q->broken)
 		return false;
-	if (q->event_idx)
-		__atomic_store_n(avail_event(q), q->last_avail, __ATOMIC_RELAXED);
+	if (q->r.event_idx)
+		__atomic_store_n(avail_event(q), q->r.last_avail, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return pending(q);
 }
@@ -152,26 +151,29 @@ bool vq_more(struct vq *q)
 
 void vq_push(struct vq *q, uint16_t head, uint32_t len)
 {
-	struct vring_used_elem *e = &q->used->ring[q->used_idx % q->num];
+	struct vring_used_elem *e;
 
+	if (!q->ready)
+		return;
+	e = &q->used->ring[q->r.used_idx % q->r.num];
 	e->id = head;
 	e->len = len;
-	__atomic_store_n(&q->used->idx, ++q->used_idx, __ATOMIC_RELEASE);
+	__atomic_store_n(&q->used->idx, ++q->r.used_idx, __ATOMIC_RELEASE);
 }
 
 bool vq_wants_irq(struct vq *q)
 {
-	uint16_t old = q->signalled, event;
+	uint16_t old = q->r.signalled, event;
 
-	if (!q->ready || old == q->used_idx)
+	if (!q->ready || old == q->r.used_idx)
 		return false;
-	q->signalled = q->used_idx;
+	q->r.signalled = q->r.used_idx;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!q->event_idx)
+	if (!q->r.event_idx)
 		return !(__atomic_load_n(&q->avail->flags, __ATOMIC_RELAXED) &
 			 VRING_AVAIL_F_NO_INTERRUPT);
-	event = __atomic_load_n(&q->avail->ring[q->num], __ATOMIC_RELAXED);
-	return vring_need_event(event, q->used_idx, old);
+	event = __atomic_load_n(&q->avail->ring[q->r.num], __ATOMIC_RELAXED);
+	return vring_need_event(event, q->r.used_idx, old);
 }
 
 /* ---- segments ---- */

@@ -9,22 +9,21 @@
 #ifndef KEELVM_VIRTQ_H
 #define KEELVM_VIRTQ_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "keelvm.h"
 #include <sys/uio.h>
 #include <linux/virtio_ring.h>
 
 #define VQ_SIZE		256		/* entries at most */
 #define VQ_CHAIN_MAX	(64u << 20)	/* bytes of one chain at most */
 
-struct vm;
-
 struct vq {
-	uint32_t num;			/* what the driver wrote; checked by vq_start() */
-	uint64_t desc_gpa, avail_gpa, used_gpa;
-	uint16_t last_avail, used_idx, signalled;
-	bool ready, broken, event_idx, indirect;
+	struct vq_regs {		/* what a snapshot has */
+		uint64_t gpa[3];	/* descriptors, available, used */
+		uint32_t num;		/* what the driver wrote; checked by vq_start() */
+		uint16_t last_avail, used_idx, signalled;
+		uint8_t started, event_idx, indirect;
+	} r;
+	bool ready, broken;
 	struct vm *vm;
 	const struct vring_desc *desc;	/* the rings in RAM, while ready */
 	const struct vring_avail *avail;

@@ -6,15 +6,8 @@
  * gets the guest's port, and "OK PORT\n" when it is there. What the guest connects to at
  * port N of CID 2 is PATH_N.
  */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_vsock.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include "virtio.h"
 
 enum { RX, TX, EVENT };
@@ -23,7 +16,6 @@ enum { RX, TX, EVENT };
 #define CONNS		32
 #define BUF		0x10000		/* from the guest, on its way to the host */
 #define LINE		32		/* "CONNECT PORT" */
-#define RESETS		64
 #define HEADER		sizeof(struct virtio_vsock_hdr)
 #define BOTH		(VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND)
 
@@ -48,14 +40,12 @@ static struct vsock {
 	uint64_t cid;
 	uint32_t next_port;
 	struct conn conn[CONNS];
-	struct virtio_vsock_hdr reset[RESETS];	/* answers to what has no connection */
-	unsigned int resets;
 	bool room;			/* the guest has buffers */
 } v;
 
 /* ---- to the guest ---- */
 
-static bool put_header(struct vq_chain *c, struct conn *n, uint16_t op, uint32_t len)
+static void put_header(struct vq_chain *c, struct conn *n, uint16_t op, uint32_t len)
 {
 	struct virtio_vsock_hdr h = {
 		.src_cid = HOST_CID, .dst_cid = v.cid, .src_port = n->host_port,
@@ -65,7 +55,7 @@ static bool put_header(struct vq_chain *c, struct conn *n, uint16_t op, uint32_t
 	};
 
 	n->told = n->fwd;
-	return vq_write(c, 0, &h, sizeof(h)) == sizeof(h);
+	vq_write(c, 0, &h, sizeof(h));
 }
 
 static void drop(struct conn *n)
@@ -86,10 +76,16 @@ static void reset_conn(struct conn *n)
 }
 
 /* The smallest operation first: requests and responses before all, RST before the rest */
-static bool put_op(struct vq_chain *c, struct conn *n)
+static bool put_next(struct vq_chain *c)
 {
-	unsigned int op = __builtin_ctz(n->ops);
+	struct conn *n = v.conn;
+	unsigned int op;
 
+	while (n < v.conn + CONNS && !n->ops)
+		n++;
+	if (n == v.conn + CONNS)
+		return false;
+	op = __builtin_ctz(n->ops);
 	n->ops &= n->ops - 1;
 	put_header(c, n, op, 0);
 	if (op == VIRTIO_VSOCK_OP_RST)
@@ -97,37 +93,32 @@ static bool put_op(struct vq_chain *c, struct conn *n)
 	return true;
 }
 
-static bool put_reset(struct vq_chain *c)
+/* To what has no connection, if the guest has room for it */
+static bool refuse(const struct virtio_vsock_hdr *h)
 {
-	struct virtio_vsock_hdr *h = &v.reset[--v.resets];
-	struct conn n = { .guest_port = h->src_port, .host_port = h->dst_port };
+	static struct conn none;
+	struct vq_chain c;
 
-	return put_header(c, &n, VIRTIO_VSOCK_OP_RST, 0);
+	if (!vdev_pop(v.d, RX, &c))
+		return false;
+	none.guest_port = h->src_port;
+	none.host_port = h->dst_port;
+	put_header(&c, &none, VIRTIO_VSOCK_OP_RST, 0);
+	vq_push(&v.d->q[RX], c.head, HEADER);
+	return true;
 }
 
 static void watch_conn(struct conn *n)
 {
 	uint32_t room = n->peer_alloc - (n->sent - n->peer_fwd);
-	uint32_t events = n->got != n->fwd ? EPOLLOUT : 0;
+	uint32_t events = n->got != n->fwd ? POLLOUT : 0;
 
 	if (n->state == FREE || (n->ops & 1u << VIRTIO_VSOCK_OP_RST))
 		return;
 	if (n->state == GREETING || (n->state == OPEN && v.room && room && room <= n->peer_alloc &&
 				     !(n->shutdown & VIRTIO_VSOCK_SHUTDOWN_SEND)))
-		events |= EPOLLIN;
+		events |= POLLIN;
 	loop_watch(&n->w, events);
-}
-
-static bool put_next(struct vq_chain *c)
-{
-	unsigned int i;
-
-	if (v.resets)
-		return put_reset(c);
-	for (i = 0; i < CONNS; i++)
-		if (v.conn[i].ops)
-			return put_op(c, &v.conn[i]);
-	return false;
 }
 
 /* Packets without data go out as long as there are such, and room. */
@@ -232,17 +223,17 @@ static void greet(struct conn *n)
 	n->ops = 1u << VIRTIO_VSOCK_OP_REQUEST;
 }
 
-static void conn_ready(struct watch *w, uint32_t events)
+static void conn_ready(struct watch *w, short events)
 {
 	struct conn *n = w->owner;
 
 	if (n->state == GREETING)
 		greet(n);
-	else if (n->state == OPEN && (events & EPOLLIN))
+	else if (n->state == OPEN && (events & POLLIN))
 		forward(n);
-	else if (n->state == OPEN && (events & (EPOLLHUP | EPOLLERR)))
+	else if (n->state == OPEN && (events & (POLLHUP | POLLERR)))
 		reset_conn(n);
-	if (n->state == OPEN && (events & EPOLLOUT))
+	if (n->state == OPEN && (events & POLLOUT))
 		flush(n);
 	pump();
 }
@@ -267,7 +258,7 @@ static struct conn *new_conn(int fd, enum state state)
 	return NULL;
 }
 
-static void accepted(struct watch *w, uint32_t events __attribute__((unused)))
+static void accepted(struct watch *w, short events __unused)
 {
 	struct conn *n = new_conn(accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK),
 				  GREETING);
@@ -368,13 +359,11 @@ static void packet(struct conn *n, const struct virtio_vsock_hdr *h, struct vq_c
 	}
 }
 
-static int64_t transmit(struct vdev *d __attribute__((unused)), struct vq_chain *c)
+static int64_t transmit(struct vdev *d __unused, struct vq_chain *c)
 {
 	struct virtio_vsock_hdr h;
 	struct conn *n;
 
-	if (v.resets == RESETS)
-		return VDEV_LATER;
 	if (vq_read(c, 0, &h, HEADER) != HEADER || h.src_cid != v.cid || h.dst_cid != HOST_CID)
 		return 0;
 	n = h.type == VIRTIO_VSOCK_TYPE_STREAM ? find(h.src_port, h.dst_port) : NULL;
@@ -382,8 +371,8 @@ static int64_t transmit(struct vdev *d __attribute__((unused)), struct vq_chain 
 		packet(n, &h, c);
 	else if (n)
 		reset_conn(n);
-	else if (h.op != VIRTIO_VSOCK_OP_RST && !guest_connects(&h))
-		v.reset[v.resets++] = h;
+	else if (h.op != VIRTIO_VSOCK_OP_RST && !guest_connects(&h) && !refuse(&h))
+		return VDEV_LATER;
 	return 0;
 }
 
@@ -391,33 +380,32 @@ static int64_t transmit(struct vdev *d __attribute__((unused)), struct vq_chain 
 
 static void vsock_kick(struct vdev *d, unsigned int q)
 {
-	if (q == TX)
-		vdev_each(d, TX, transmit);
+	if (q == RX)
+		pump();
+	vdev_each(d, TX, transmit);	/* at new room, too: packets waited for it */
 	pump();
-	if (q == RX && v.resets < RESETS)	/* who waited for room to be told so */
-		vdev_each(d, TX, transmit);
 }
 
-static void vsock_reset(struct vdev *d __attribute__((unused)))
+static void vsock_reset(struct vdev *d __unused)
 {
 	unsigned int i;
 
 	for (i = 0; i < CONNS; i++)
 		if (v.conn[i].state != FREE)
 			drop(&v.conn[i]);
-	v.resets = 0;
 }
 
-/* Connections are not in a snapshot; the driver closes its ends. */
-static void vsock_restored(struct vdev *d)
+/* Connections are not in a snapshot; the driver closes its ends, and reads its CID anew. */
+static bool vsock_restored(struct vdev *d)
 {
 	struct virtio_vsock_event e = { VIRTIO_VSOCK_EVENT_TRANSPORT_RESET };
 	struct vq_chain c;
 
-	v.cid = ((struct virtio_vsock_config *)d->r.config)->guest_cid;
+	((struct virtio_vsock_config *)d->r.config)->guest_cid = v.cid;
 	if (vdev_pop(d, EVENT, &c))
 		vq_push(&d->q[EVENT], c.head, vq_write(&c, 0, &e, sizeof(e)));
 	vdev_done(d, &d->q[EVENT]);
+	return true;
 }
 
 static void vsock_create(struct vdev *d, char *arg)
@@ -436,7 +424,7 @@ static void vsock_create(struct vdev *d, char *arg)
 	v.next_port = 1u << 30;
 	v.listener = (struct watch){ .fd = unix_bind(d->vm, path, SOCK_STREAM),
 		.ready = accepted, .vm = d->vm };
-	loop_watch(&v.listener, EPOLLIN);
+	loop_watch(&v.listener, POLLIN);
 }
 
 const struct vdev_type vdev_vsock = {

@@ -5,16 +5,8 @@
  * Its arguments are in a file of the initramfs, with a zero byte after each. Standard input
  * and output go by ports of keelvm: nothing buffers, so nothing is lost at the end.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include <sys/io.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include "../keelvm.h"
 
@@ -35,25 +27,16 @@ static void fail(const char *what, int status)
 	_exit(status);
 }
 
-/* The file's words; the last is NULL. */
+/* The file's words */
 static char **arguments(void)
 {
-	static char **argv;
-	struct stat st;
-	size_t i, n = 0, k = 0;
-	char *text;
-	int fd = open("/.keelvm/args", O_RDONLY);
+	static char text[KEELVM_MAX_ARGS], *argv[KEELVM_MAX_ARGS + 1];
+	int fd = open("/.keelvm/args", O_RDONLY | O_CLOEXEC);
+	ssize_t i, size = read(fd, text, sizeof(text));
+	size_t n = 0;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return NULL;
-	text = malloc(st.st_size);
-	if (!text || read(fd, text, st.st_size) != st.st_size)
-		return NULL;
-	for (i = 0; i < (size_t)st.st_size; i++)
-		n += !text[i];
-	argv = calloc(n + 1, sizeof(*argv));
-	for (i = 0; argv && k < n; i += strlen(text + i) + 1)
-		argv[k++] = text + i;
+	for (i = 0; i < size; i += strlen(text + i) + 1)
+		argv[n++] = text + i;
 	return argv;
 }
 
@@ -65,9 +48,7 @@ static void child(int fd[3][2])
 	for (i = IN; i <= ERR; i++)
 		if (dup2(fd[i][i != IN], i) < 0)
 			_exit(VM_HOST);
-	for (i = ERR + 1; i < 32; i++)
-		close(i);
-	if (!argv)
+	if (!*argv)
 		fail("arguments", VM_HOST);
 	setsid();
 	execvp(argv[0], argv);
@@ -138,7 +119,8 @@ int main(void)
 	int fd[3][2], i;
 	pid_t pid;
 
-	iopl(3);
+	if (iopl(3) < 0)
+		fail("the guest's kernel has no CONFIG_X86_IOPL_IOPERM", VM_HOST);
 	signal(SIGPIPE, SIG_IGN);
 	mount("dev", "/dev", "devtmpfs", 0, NULL);
 	mount("proc", "/proc", "proc", 0, NULL);
@@ -146,7 +128,7 @@ int main(void)
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	setenv("HOME", "/root", 1);
 	for (i = IN; i <= ERR; i++)
-		if (pipe(fd[i]) < 0)
+		if (pipe2(fd[i], O_CLOEXEC) < 0)
 			finish(VM_HOST);
 	pid = fork();
 	if (!pid)
