@@ -285,6 +285,8 @@ int keel_msr_setup(void)
 		pr_err("the table of MSRs is out of order: build Keel from clean sources\n");
 		return -EINVAL;
 	}
+	nr_listed = 0;
+	nr_listed_features = 0;
 	make_hints(true);
 	make_hints(false);
 	foreign = keel_host_is_amd() ? MSR_IF_INTEL : MSR_IF_AMD;

@@ -90,6 +90,8 @@ enum { X86_TRAP_NMI = 2, X86_TRAP_BP = 3, X86_TRAP_OF = 4, X86_TRAP_MC = 18 };
 enum { X86_FEATURE_ARCH_CAPABILITIES, X86_FEATURE_LFENCE_RDTSC };
 
 #define boot_cpu_has(feature)	true
+#define cpu_feature_enabled(feature)	false	/* PKRU is left alone */
+#define OPTIMIZER_HIDE_VAR(var)	do { } while (0)
 #define rdmsrq_safe(msr, p)	(*(p) = ~0ULL, 0)
 #define indirect_branch_prediction_barrier() do { } while (0)
 #define pr_err(...)		do { } while (0)

@@ -384,6 +384,7 @@ static void start(struct fuzz *f)
 	memset(held, 0, sizeof(held));
 	memset(segments, 0, sizeof(segments));
 	amd = how & 1;
+	CHECK_EQ(keel_msr_setup(), 0);	/* as the host's vendor is another */
 	offers = how & 2 ? ~0ULL : fuzz_u64(f);
 	vm.arch.cpuid_enforced = how & 4;
 	vm.arch.disabled_quirks = how & 8 ? ~0ULL : 0;
@@ -399,11 +400,6 @@ static void start(struct fuzz *f)
 
 void fuzz_one(struct fuzz *f)
 {
-	static bool set_up;
-
-	if (!set_up)
-		CHECK_EQ(keel_msr_setup(), 0);
-	set_up = true;
 	start(f);
 	while (fuzz_more(f)) {
 		switch (fuzz_u8(f) % 8) {
