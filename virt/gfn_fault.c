@@ -8,7 +8,6 @@
  */
 #include <linux/mm.h>
 #include <linux/pgtable.h>
-#include <linux/swap.h>
 #include <keel/compat.h>
 #include <keel/gfn.h>
 
@@ -137,17 +136,14 @@ int keel_gfn_fault(struct keel_vm *vm, unsigned long hva, bool write, struct kee
 /*
  * The page was mapped writable, so it may be written at any time until the
  * notifier unmaps it. Writeback cleans a page only after that, so dirty once per
- * mapping is enough.
+ * mapping is enough. That it is in use shows where it is mapped, to whoever ages it.
  */
 void keel_page_put(struct keel_page *pg, bool dirty)
 {
 	if (!pg->page)
 		return;
-	if (!PageReserved(pg->page)) {
-		if (dirty)
-			SetPageDirty(pg->page);
-		mark_page_accessed(pg->page);
-	}
+	if (dirty && !PageReserved(pg->page))
+		SetPageDirty(pg->page);
 	put_page(pg->page);
 	pg->page = NULL;
 }

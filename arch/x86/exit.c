@@ -48,19 +48,22 @@ int keel_skip_len(struct keel_vcpu *vcpu, unsigned int len)
 	return keel_debug_step_done(vcpu);
 }
 
-static noinline int keel_skip_unknown(struct keel_vcpu *vcpu)
+static noinline int keel_skip_unknown(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 {
+	unsigned int len = keel_plain_length(vcpu, exit);
 	struct emul_decoded d;
-	unsigned int len;
-	int r = keel_decode(vcpu, &d, &len);
+	int r;
 
+	if (len)
+		return keel_skip_len(vcpu, len);
+	r = keel_decode(vcpu, &d, &len);
 	return r != KEEL_RESUME || !len ? r : keel_skip_len(vcpu, len);
 }
 
 int keel_skip(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 {
 	if (unlikely(!exit->insn_len))
-		return keel_skip_unknown(vcpu);
+		return keel_skip_unknown(vcpu, exit);
 	return keel_skip_len(vcpu, exit->insn_len);
 }
 
