@@ -37,40 +37,11 @@ static const struct emul_ops emulate_ops = {
 	.vec_write = emulate_vec_write,
 };
 
-int keel_emul_init(struct keel_vcpu *vcpu)
-{
-	struct keel_emul *e = kzalloc(sizeof(*e), GFP_KERNEL_ACCOUNT);
-
-	if (!e)
-		return -ENOMEM;
-	e->ins = (u8 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!e->ins) {
-		kfree(e);
-		return -ENOMEM;
-	}
-	e->ctxt.ops = &emulate_ops;
-	e->ctxt.priv = vcpu;
-	vcpu->arch.emul = &e->ctxt;
-	return 0;
-}
-
-void keel_emul_destroy(struct keel_vcpu *vcpu)
-{
-	struct keel_emul *e;
-
-	if (!vcpu->arch.emul)
-		return;
-	e = keel_emul(vcpu);
-	vcpu->arch.emul = NULL;
-	free_page((unsigned long)e->ins);
-	kfree(e);
-}
-
 /* ---- state in ---- */
 
 static void emulate_load_segment(struct keel_vcpu *vcpu, enum emul_seg seg)
 {
-	struct emul_segment *s = &vcpu->arch.emul->seg[seg];
+	struct emul_segment *s = &vcpu->arch.emul.ctxt.seg[seg];
 	struct kvm_segment k;
 
 	keel_op(get_segment)(vcpu, (enum keel_segreg)seg, &k);
@@ -86,7 +57,7 @@ static void emulate_load_segment(struct keel_vcpu *vcpu, enum emul_seg seg)
 		.l = k.l,
 		.unusable = k.unusable,
 	};
-	keel_emul(vcpu)->seg[seg] = *s;
+	vcpu->arch.emul.seg[seg] = *s;
 }
 
 static enum emul_mode emulate_mode(const struct emul_ctxt *c)
@@ -103,8 +74,10 @@ static enum emul_mode emulate_mode(const struct emul_ctxt *c)
 /* What decoding needs; the rest is for execution. */
 static void emulate_load_code(struct keel_vcpu *vcpu)
 {
-	struct emul_ctxt *c = vcpu->arch.emul;
+	struct emul_ctxt *c = &vcpu->arch.emul.ctxt;
 
+	c->ops = &emulate_ops;
+	c->priv = vcpu;
 	c->rip = keel_rip(vcpu);
 	c->rflags = keel_op(get_rflags)(vcpu);
 	c->cr0 = keel_cr0(vcpu);
@@ -119,7 +92,7 @@ static void emulate_load_code(struct keel_vcpu *vcpu)
 
 static void emulate_load(struct keel_vcpu *vcpu)
 {
-	struct emul_ctxt *c = vcpu->arch.emul;
+	struct emul_ctxt *c = &vcpu->arch.emul.ctxt;
 	unsigned int i;
 
 	emulate_load_code(vcpu);
@@ -140,8 +113,8 @@ static void emulate_load(struct keel_vcpu *vcpu)
 /* Only real and virtual-8086 mode load segments here: selector and base. */
 static void emulate_store_segment(struct keel_vcpu *vcpu, enum emul_seg seg)
 {
-	const struct emul_segment *was = &keel_emul(vcpu)->seg[seg];
-	const struct emul_segment *s = &vcpu->arch.emul->seg[seg];
+	const struct emul_segment *was = &vcpu->arch.emul.seg[seg];
+	const struct emul_segment *s = &vcpu->arch.emul.ctxt.seg[seg];
 	struct kvm_segment k;
 
 	if (s->sel == was->sel && s->base == was->base)
@@ -155,7 +128,7 @@ static void emulate_store_segment(struct keel_vcpu *vcpu, enum emul_seg seg)
 /* An instruction, or at least one iteration of it, was completed. */
 static void emulate_store(struct keel_vcpu *vcpu, enum emul_result r)
 {
-	const struct emul_ctxt *c = vcpu->arch.emul;
+	const struct emul_ctxt *c = &vcpu->arch.emul.ctxt;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(c->gpr); i++)
@@ -188,7 +161,7 @@ static void emulate_fault(struct keel_vcpu *vcpu, const struct emul_fault *f)
  */
 static int emulate_failed(struct keel_vcpu *vcpu)
 {
-	const struct emul_ctxt *c = vcpu->arch.emul;
+	const struct emul_ctxt *c = &vcpu->arch.emul.ctxt;
 	u64 data[3] = { KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES };
 	u8 *insn = (u8 *)&data[1];
 
@@ -214,7 +187,7 @@ static int emulate_wait(struct keel_vcpu *vcpu)
 
 static bool emulate_stepping(const struct keel_vcpu *vcpu)
 {
-	return (vcpu->arch.emul->rflags & X86_EFLAGS_TF) ||
+	return (vcpu->arch.emul.ctxt.rflags & X86_EFLAGS_TF) ||
 	       (vcpu->arch.guest_debug & KVM_GUESTDBG_SINGLESTEP);
 }
 
@@ -235,7 +208,7 @@ static enum emul_result emulate_steps(struct keel_vcpu *vcpu, unsigned int *n)
 	for (*n = 0;; ) {
 		keel_mmio_replay(vcpu);
 		keel_pio_replay(vcpu);
-		r = emul_step(vcpu->arch.emul);
+		r = emul_step(&vcpu->arch.emul.ctxt);
 		if (r != EMUL_DONE && r != EMUL_AGAIN)
 			return r;
 		++*n;
@@ -257,8 +230,8 @@ static int emulate_run(struct keel_vcpu *vcpu)
 	keel_mem_leave(vcpu);
 
 	vcpu->stat.insns_emulated += n;
-	if (n && vcpu->arch.emul->cr0 != keel_cr0(vcpu) &&
-	    keel_set_cr0(vcpu, vcpu->arch.emul->cr0)) {
+	if (n && vcpu->arch.emul.ctxt.cr0 != keel_cr0(vcpu) &&
+	    keel_set_cr0(vcpu, vcpu->arch.emul.ctxt.cr0)) {
 		keel_inject_gp(vcpu, 0);
 		return KEEL_RESUME;
 	}
@@ -273,7 +246,7 @@ static int emulate_run(struct keel_vcpu *vcpu)
 	case EMUL_AGAIN:
 		return keel_debug_step_done(vcpu);
 	case EMUL_FAULT:
-		emulate_fault(vcpu, &vcpu->arch.emul->fault);
+		emulate_fault(vcpu, &vcpu->arch.emul.ctxt.fault);
 		return KEEL_RESUME;
 	case EMUL_INTR:
 		return KEEL_RESUME;
@@ -300,7 +273,7 @@ int keel_emulate_again(struct keel_vcpu *vcpu, u64 rip)
 
 int keel_decode(struct keel_vcpu *vcpu, struct emul_decoded *d, unsigned int *len)
 {
-	struct emul_ctxt *c = vcpu->arch.emul;
+	struct emul_ctxt *c = &vcpu->arch.emul.ctxt;
 	enum emul_result r;
 
 	*len = 0;

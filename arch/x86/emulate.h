@@ -12,21 +12,6 @@
 
 #include "exit.h"
 
-struct keel_emul {
-	struct emul_ctxt ctxt;				/* vcpu->arch.emul */
-	struct emul_segment seg[EMUL_NR_SEGS];		/* as loaded */
-	u8 *ins;					/* a page: what INS reads from */
-};
-
-static inline struct keel_emul *keel_emul(struct keel_vcpu *vcpu)
-{
-	return container_of(vcpu->arch.emul, struct keel_emul, ctxt);
-}
-
-/* emulate.c: vCPU creation and end. -ENOMEM. */
-int keel_emul_init(struct keel_vcpu *vcpu);
-void keel_emul_destroy(struct keel_vcpu *vcpu);
-
 /*
  * keel_emulate_again() - userspace has answered what the instruction at linear @rip
  * waited for: run it anew. If the vCPU is elsewhere now, the answer is void.

@@ -158,6 +158,7 @@ void keel_pio_iterated(struct keel_vcpu *vcpu)
 	if (!p->used)
 		return;
 	p->used = false;
+	p->taken = false;
 	p->pos += p->size;
 	if (!--p->count)
 		p->done = false;
@@ -176,8 +177,6 @@ static int pio_complete_string(struct keel_vcpu *vcpu)
 	p->pending = false;
 	p->done = true;
 	p->pos = 0;
-	if (p->in)
-		memcpy(keel_emul(vcpu)->ins, vcpu->pio_data, p->count * p->size);
 	return keel_emulate_again(vcpu, p->rip);
 }
 
@@ -241,22 +240,25 @@ enum emul_result keel_emul_port_in(struct emul_ctxt *c, u16 port, void *buf,
 {
 	struct keel_vcpu *vcpu = c->priv;
 	struct keel_pio *p = &vcpu->arch.pio;
-	u8 *ins = keel_emul(vcpu)->ins;
 
 	if (!p->done) {
 		pio_start(vcpu, port, size, true);
-		if (keel_bus_read(vcpu, KEEL_BUS_PIO, port, size, ins)) {
+		if (keel_bus_read(vcpu, KEEL_BUS_PIO, port, size, p->data)) {
 			p->count = pio_batch(vcpu, c, size);
 			p->pending = true;
 			return EMUL_WAIT;
 		}
 		p->done = true;
+		p->taken = true;
 	}
 	if (!pio_matches(p, port, size, true)) {
 		keel_pio_forget(vcpu);
 		return EMUL_INTR;
 	}
-	memcpy(buf, ins + p->pos, size);
+	if (!p->taken)		/* once: userspace may write it meanwhile */
+		memcpy(p->data, vcpu->pio_data + p->pos, size);
+	p->taken = true;
+	memcpy(buf, p->data, size);
 	p->used = true;
 	return EMUL_DONE;
 }

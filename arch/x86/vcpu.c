@@ -8,7 +8,6 @@
 #include "backend.h"
 #include "clock.h"
 #include "cpuid.h"
-#include "emulate.h"
 #include "event.h"
 #include "irqchip/apic.h"
 #include "irqchip/irqchip.h"
@@ -64,7 +63,6 @@ static const struct keel_vcpu_part {
 	{ keel_vcpu_apic_init,		keel_vcpu_apic_destroy },	/* its page, before */
 	{ keel_backend_vcpu_init,	keel_backend_vcpu_destroy },
 	{ keel_mmu_vcpu_init,		keel_mmu_vcpu_destroy },
-	{ keel_emul_init,		keel_emul_destroy },
 	{ keel_cpuid_init,		keel_cpuid_destroy },
 	{ keel_msr_init,		keel_msr_destroy },
 	{ keel_fpu_init,		keel_fpu_destroy },

@@ -2,6 +2,7 @@
 /*
  * gtlb.c - walks of the guest's page tables that are remembered, and proved at each use
  */
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "../cpuid.h"
@@ -9,23 +10,22 @@
 #include "gtlb.h"
 
 #define GTLB_ENTRIES	8	/* code and device pages that are in use at a time */
-#define GTLB_NEVER	(~0ULL)	/* no generation of memslots at rest: those are even */
+#define GTLB_NEVER	(~0ULL)	/* no page */
 
 /* Of CR4, CR0, EFER and the access: bits that do not collide. */
 #define GTLB_CR4	(X86_CR4_LA57 | X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE)
 #define GTLB_WP		X86_CR0_WP
 #define GTLB_NXE	EFER_NX
 #define GTLB_ACCESS	(EMUL_WRITE | EMUL_FETCH | EMUL_USER)
-#define GTLB_AC		BIT_ULL(63)
+#define GTLB_AC		BIT(8)
 
 struct gtlb_entry {
-	u64 page, cr3, how;
-	u32 pkru;
-	u64 generation;		/* of the memslots that the addresses below are by */
+	u64 page, cr3;
+	u32 how, pkru;
 	gpa_t gpa;		/* of the page */
+	unsigned long hva;	/* the same, if it is memory */
 	bool memory;
-	unsigned long hva;
-	unsigned int nr;
+	u8 nr;
 	struct {
 		const u64 __user *at;
 		u64 e;
@@ -41,9 +41,10 @@ struct keel_gtlb *keel_gtlb_alloc(void)
 	struct keel_gtlb *g = kzalloc(sizeof(*g), GFP_KERNEL_ACCOUNT);
 	unsigned int i;
 
+	BUILD_BUG_ON(sizeof(*g) > SZ_1K);
 	if (g)
 		for (i = 0; i < GTLB_ENTRIES; i++)
-			g->entry[i].generation = GTLB_NEVER;
+			g->entry[i].page = GTLB_NEVER;
 	return g;
 }
 
@@ -52,13 +53,13 @@ void keel_gtlb_forget(struct keel_vcpu *vcpu)
 	unsigned int i;
 
 	for (i = 0; i < GTLB_ENTRIES; i++)
-		vcpu->arch.gtlb->entry[i].generation = GTLB_NEVER;
+		vcpu->arch.gtlb->entry[i].page = GTLB_NEVER;
 }
 
 /* What beside the address, CR3 and PKRU decides, in one word. */
-static __always_inline u64 gtlb_how(struct keel_vcpu *vcpu, u64 cr4, unsigned int access)
+static __always_inline u32 gtlb_how(struct keel_vcpu *vcpu, u64 cr4, unsigned int access)
 {
-	u64 how = cr4 & GTLB_CR4;
+	u32 how = cr4 & GTLB_CR4;
 
 	BUILD_BUG_ON(GTLB_CR4 & (GTLB_WP | GTLB_AC | GTLB_NXE | GTLB_ACCESS));
 	how |= keel_cr0(vcpu) & GTLB_WP;
@@ -112,7 +113,8 @@ bool keel_gtlb_find(struct keel_vcpu *vcpu, gva_t gva, unsigned int access,
 
 	OPTIMIZER_HIDE_VAR(e);		/* GCC would work it out for each member */
 	if (e->page != gva >> PAGE_SHIFT || !(vcpu->arch.efer & EFER_LMA) ||
-	    e->generation != READ_ONCE(vcpu->vm->slots.generation) || e->cr3 != keel_cr3(vcpu))
+	    vcpu->arch.gtlb_generation != READ_ONCE(vcpu->vm->slots.generation) ||
+	    e->cr3 != keel_cr3(vcpu))
 		return false;
 	cr4 = keel_cr4(vcpu);
 	if (e->how != gtlb_how(vcpu, cr4, access) || e->pkru != gtlb_pkru(vcpu, cr4) ||
@@ -141,7 +143,10 @@ void keel_gtlb_note(struct keel_vcpu *vcpu, const struct gwalk *w, u64 generatio
 
 	if (!(vcpu->arch.efer & EFER_LMA) || (generation & 1))
 		return;
-	e->generation = GTLB_NEVER;
+	if (vcpu->arch.gtlb_generation != generation)
+		keel_gtlb_forget(vcpu);
+	vcpu->arch.gtlb_generation = generation;
+	e->page = GTLB_NEVER;
 	e->nr = 0;
 	for (level = w->levels; level >= w->level; level--) {
 		if (!gtlb_hva(vcpu, w->step[level].at, &hva))
@@ -149,7 +154,6 @@ void keel_gtlb_note(struct keel_vcpu *vcpu, const struct gwalk *w, u64 generatio
 		e->step[e->nr].at = (const u64 __user *)hva;
 		e->step[e->nr++].e = w->step[level].e;
 	}
-	e->page = w->gva >> PAGE_SHIFT;
 	e->cr3 = w->cr3;
 	e->how = gtlb_how(vcpu, w->cr4, w->access);
 	e->pkru = gtlb_pkru(vcpu, w->cr4);
@@ -157,7 +161,7 @@ void keel_gtlb_note(struct keel_vcpu *vcpu, const struct gwalk *w, u64 generatio
 	e->memory = gtlb_hva(vcpu, e->gpa, &e->hva);
 	smp_rmb();	/* the slots, before the generation: pairs with memslot.c's */
 	if (READ_ONCE(vcpu->vm->slots.generation) == generation)
-		e->generation = generation;
+		e->page = w->gva >> PAGE_SHIFT;
 }
 
 static bool gtlb_read_code(unsigned long hva, u64 *insn)

@@ -77,6 +77,12 @@ struct keel_mmio {
 	struct keel_mmio_frag frag[KEEL_MMIO_FRAGS];
 };
 
+/* emulate.c: one instruction's state; nothing of it outlives the call */
+struct keel_emul {
+	struct emul_ctxt ctxt;
+	struct emul_segment seg[EMUL_NR_SEGS];	/* as loaded */
+};
+
 /* pio.c: a port access that userspace completes, or, for the emulator, that is answered */
 struct keel_pio {
 	u16 port;
@@ -84,11 +90,12 @@ struct keel_pio {
 	u8 insn_len;		/* not string: as the exit told it */
 	bool in;
 	bool pending;		/* string: userspace is to be asked */
-	bool done;		/* string: answered; INS takes from emul's page, at pos */
-	bool used;		/* string: this iteration has taken it */
+	bool done;		/* string: answered; INS takes from pio_data, at pos */
+	bool taken;		/* string: this iteration's item is in data, */
+	bool used;		/* and the emulator has had it */
 	u16 count, pos;		/* string: items left, bytes taken */
 	u64 rip;		/* linear; the exit is over only if the guest did not move */
-	u8 data[4];		/* OUTS */
+	u8 data[4];		/* string: the item */
 };
 
 struct keel_apic;		/* irqchip/apic.c */
@@ -159,7 +166,7 @@ struct keel_vcpu_arch {
 	bool unhalted;			/* kicked by a hypercall: the next HLT does not wait */
 
 	/* emulation: pio.c, mmio.c, plain.c */
-	struct emul_ctxt *emul;		/* allocated at creation */
+	struct keel_emul emul;
 	struct keel_mmio mmio;
 	struct keel_pio pio;
 	struct keel_plain plain;
@@ -204,7 +211,8 @@ struct keel_vcpu_arch {
 	/* mmu/: tlb.c, fault.c */
 	void *table_cache[8];		/* zeroed pages for tables, filled before mmu_lock */
 	unsigned int nr_table_cache;
-	struct keel_gtlb *gtlb;		/* gtlb.c: walks of the guest's own tables */
+	struct keel_gtlb *gtlb;		/* gtlb.c: walks of the guest's own tables, */
+	u64 gtlb_generation;		/* of the memslots that its addresses are by */
 
 	int last_cpu;			/* of the last entry */
 };
