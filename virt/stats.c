@@ -25,6 +25,7 @@ static const struct keel_counter vm_counters[] = {
 };
 
 #define VCPU_COUNTER(f)	{ .name = #f, .offset = offsetof(struct keel_vcpu_stat, f) }
+#define VCPU_NUMBER(f)	{ .name = #f, .offset = offsetof(struct keel_vcpu_stat, f), .now = true }
 static const struct keel_counter vcpu_named[] = {
 	VCPU_COUNTER(user_exits),
 	VCPU_COUNTER(signal_exits),
@@ -35,6 +36,7 @@ static const struct keel_counter vcpu_named[] = {
 	VCPU_COUNTER(exception_injections),
 	VCPU_COUNTER(insns_emulated),
 	VCPU_COUNTER(faults),
+	VCPU_NUMBER(blocking),
 };
 
 /* The exits follow; their names are the architecture's. */

@@ -127,10 +127,10 @@ static bool vcpu_block_ends(struct keel_vcpu *vcpu)
  */
 void keel_vcpu_block(struct keel_vcpu *vcpu)
 {
-	WRITE_ONCE(vcpu->blocked, true);
+	WRITE_ONCE(vcpu->stat.blocking, 1);
 	if (!rcuwait_wait_event(&vcpu->wait, vcpu_block_ends(vcpu), TASK_INTERRUPTIBLE))
 		vcpu->stat.wakeups++;
-	WRITE_ONCE(vcpu->blocked, false);
+	WRITE_ONCE(vcpu->stat.blocking, 0);
 }
 
 void keel_mem_enter(struct keel_vcpu *vcpu)

@@ -21,13 +21,13 @@ static inline bool keel_guest_has(const struct keel_vcpu *vcpu, enum keel_guest_
 /* May the guest use a paravirtual feature? Any, unless KVM_CAP_ENFORCE_PV_FEATURE_CPUID. */
 static inline bool keel_guest_may_pv(const struct keel_vcpu *vcpu, enum keel_guest_feature f)
 {
-	return !vcpu->vm->arch.cpuid_enforced || keel_guest_has(vcpu, f);
+	return !vcpu->arch.pv_enforced || keel_guest_has(vcpu, f);
 }
 
-/* Does CPUID's MWAIT follow MISC_ENABLE? Only where userspace has disabled the quirk. */
-static inline bool keel_mwait_follows(const struct keel_vcpu *vcpu)
+/* Any context. Is @quirk (one KVM_X86_QUIRK_*) on, as it is until userspace disables it? */
+static inline bool keel_vm_quirk(const struct keel_vm *vm, u64 quirk)
 {
-	return vcpu->vm->arch.disabled_quirks & KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT;
+	return !(READ_ONCE(vm->arch.disabled_quirks) & quirk);
 }
 
 bool keel_guest_is_amd(const struct keel_vcpu *vcpu);	/* by the vendor string it was given */

@@ -327,7 +327,7 @@ static void keel_request_windows(struct keel_vcpu *vcpu)
 
 static void keel_update_cr8(struct keel_vcpu *vcpu)
 {
-	u8 cr8 = keel_apic_in_kernel(vcpu) ? keel_apic_get_cr8(vcpu) : vcpu->arch.cr8;
+	u8 cr8 = keel_get_cr8(vcpu);
 
 	vcpu->arch.cr8 = cr8;
 	keel_op(update_cr8)(vcpu, cr8 << 4, keel_irq_highest_irr(vcpu));

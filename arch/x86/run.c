@@ -339,7 +339,7 @@ static void keel_run_end(struct keel_vcpu *vcpu)
 
 	run->if_flag = !!(keel_op(get_rflags)(vcpu) & X86_EFLAGS_IF);
 	run->flags = 0;
-	run->cr8 = keel_apic_in_kernel(vcpu) ? keel_apic_get_cr8(vcpu) : vcpu->arch.cr8;
+	run->cr8 = keel_get_cr8(vcpu);
 	run->apic_base = keel_apic_get_base(vcpu);
 	run->ready_for_interrupt_injection = !keel_user_irqs(vcpu) || keel_user_irq_ready(vcpu);
 	if (unlikely(READ_ONCE(run->kvm_valid_regs)))

@@ -234,6 +234,22 @@ static int enable_max_vcpu_id(struct keel_vm *vm, u64 max)
 	return 0;
 }
 
+/* Each is a way in which KVM differs from the CPU, and on until userspace wants the CPU's. */
+#define KEEL_QUIRKS	(KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_LAPIC_MMIO_HOLE | \
+			 KVM_X86_QUIRK_OUT_7E_INC_RIP | KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)
+
+static int disable_quirks(struct keel_vm *vm, u64 quirks)
+{
+	WRITE_ONCE(vm->arch.disabled_quirks, quirks);
+	return 0;
+}
+
+/* The older one does not tell which there are, and takes any. */
+static int disable_quirks2(struct keel_vm *vm, u64 quirks)
+{
+	return quirks & ~(u64)KEEL_QUIRKS ? -EINVAL : disable_quirks(vm, quirks);
+}
+
 static const struct keel_enable_row {
 	u32 cap;
 	int (*fn)(struct keel_vm *vm, u64 arg);	/* vm->lock held */
@@ -241,6 +257,8 @@ static const struct keel_enable_row {
 	{ KVM_CAP_SPLIT_IRQCHIP,	enable_split_irqchip },
 	{ KVM_CAP_X2APIC_API,		enable_x2apic_api },
 	{ KVM_CAP_MAX_VCPU_ID,		enable_max_vcpu_id },
+	{ KVM_CAP_DISABLE_QUIRKS,	disable_quirks },
+	{ KVM_CAP_DISABLE_QUIRKS2,	disable_quirks2 },
 };
 
 static long vm_enable_cap(struct keel_vm *vm, union keel_arg arg)
@@ -257,6 +275,17 @@ static long vm_enable_cap(struct keel_vm *vm, union keel_arg arg)
 			r = keel_enable_rows[i].fn(vm, cap->args[0]);
 	mutex_unlock(&vm->lock);
 	return r;
+}
+
+/* Of a vCPU there is one. */
+static long vcpu_enable_cap(struct keel_vcpu *vcpu, union keel_arg arg)
+{
+	const struct kvm_enable_cap *cap = arg.buf;
+
+	if (cap->flags || cap->cap != KVM_CAP_ENFORCE_PV_FEATURE_CPUID)
+		return -EINVAL;
+	vcpu->arch.pv_enforced = cap->args[0];
+	return 0;
 }
 
 /* ---- capabilities ---- */
@@ -307,6 +336,10 @@ static const struct keel_cap_row {
 	[KVM_CAP_EXT_EMUL_CPUID]	= { 1 },
 	[KVM_CAP_IOAPIC_POLARITY_IGNORED] = { 1 },
 	[KVM_CAP_ENABLE_CAP_VM]		= { 1 },
+	[KVM_CAP_ENABLE_CAP]		= { 1 },
+	[KVM_CAP_DISABLE_QUIRKS]	= { 1 },
+	[KVM_CAP_DISABLE_QUIRKS2]	= { KEEL_QUIRKS },
+	[KVM_CAP_ENFORCE_PV_FEATURE_CPUID] = { 1 },
 	[KVM_CAP_SPLIT_IRQCHIP]		= { 1 },
 	[KVM_CAP_X2APIC_API]		= { KEEL_X2APIC_API },
 	[KVM_CAP_GET_MSR_FEATURES]	= { 1 },
@@ -426,6 +459,7 @@ const struct keel_vcpu_ioctl arch_vcpu_ioctls[KEEL_NR_IOCTLS] = {
 	KEEL_IOCTL(KVM_SET_CPUID, USER, keel_ioc_set_cpuid),
 	KEEL_IOCTL(KVM_SET_CPUID2, USER, keel_ioc_set_cpuid2),
 	KEEL_IOCTL(KVM_GET_CPUID2, USER, keel_ioc_get_cpuid2),
+	KEEL_IOCTL(KVM_ENABLE_CAP, IN, vcpu_enable_cap),
 	KEEL_IOCTL(KVM_GET_MSRS, USER, keel_ioc_get_msrs),
 	KEEL_IOCTL(KVM_SET_MSRS, USER, keel_ioc_set_msrs),
 	KEEL_IOCTL(KVM_X86_SETUP_MCE, IN, keel_ioc_setup_mce),

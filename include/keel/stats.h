@@ -25,6 +25,7 @@ struct keel_vcpu_stat {
 	u64 irq_injections, nmi_injections, exception_injections;
 	u64 insns_emulated;
 	u64 faults;		/* second-level faults mapped */
+	u64 blocking;		/* 1: in keel_vcpu_block() */
 	u64 exits[KEEL_NR_EXIT_STATS];	/* by enum keel_exit_kind */
 };
 

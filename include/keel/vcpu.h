@@ -57,7 +57,6 @@ struct keel_vcpu {
 	bool preempted;			/* (a) scheduled out while runnable, */
 	bool preempted_in_kernel;	/* (a) and then the guest was at CPL 0 */
 	struct rcuwait wait;		/* where HLT sleeps */
-	bool blocked;			/* (a) in keel_vcpu_block() */
 	struct kvm_run *run;		/* (c) shared with userspace: written, and read once */
 	void *pio_data;			/* (c) page, shared with userspace */
 	sigset_t sigset;		/* (v) KVM_SET_SIGNAL_MASK */

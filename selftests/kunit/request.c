@@ -163,7 +163,7 @@ static void sleeper_stop(struct sleeper *s)
 
 static bool sleeps(const struct sleeper *s)
 {
-	return READ_ONCE(s->vcpu->blocked) && rig_thread_sleeps(&s->thread);
+	return READ_ONCE(s->vcpu->stat.blocking) && rig_thread_sleeps(&s->thread);
 }
 
 /* One kick, once. */

@@ -59,7 +59,7 @@ static void apic_reset(struct keel_apic *apic, bool init)
 
 	lapic_reset(&apic->core, init ? LAPIC_INIT : LAPIC_RESET,
 		    apic->vcpu->id == va->bsp_vcpu_id,
-		    !(va->disabled_quirks & KVM_X86_QUIRK_LINT0_REENABLED));
+		    keel_vm_quirk(apic->vcpu->vm, KVM_X86_QUIRK_LINT0_REENABLED));
 	apic_timer_stop(apic);
 	apic->user_eoi = -1;
 	if (!init)
@@ -241,9 +241,7 @@ static enum apic_page apic_page(struct keel_vcpu *vcpu, gpa_t gpa)
 		return APIC_ELSEWHERE;
 	if (lapic_mode(&apic->core) == LAPIC_XAPIC)
 		return APIC_HERE;
-	if (vcpu->vm->arch.disabled_quirks & KVM_X86_QUIRK_LAPIC_MMIO_HOLE)
-		return APIC_ELSEWHERE;
-	return APIC_HOLE;
+	return keel_vm_quirk(vcpu->vm, KVM_X86_QUIRK_LAPIC_MMIO_HOLE) ? APIC_HOLE : APIC_ELSEWHERE;
 }
 
 static void apic_illegal_reg(struct keel_apic *apic)

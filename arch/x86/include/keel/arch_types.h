@@ -177,6 +177,7 @@ struct keel_vcpu_arch {
 	/* cpuid.c */
 	struct keel_cpuid *cpuid;
 	u64 features;			/* bit n: enum keel_guest_feature */
+	bool pv_enforced;		/* KVM_CAP_ENFORCE_PV_FEATURE_CPUID */
 	u8 maxphyaddr;
 	u64 cr4_reserved;		/* bits the guest may not set */
 	u64 xcr0_supported;
@@ -237,8 +238,7 @@ struct keel_vm_arch {
 	u32 split_pins;				/* (l) routes reserved for the userspace IOAPIC */
 	bool x2apic_format, x2apic_no_broadcast_quirk;	/* KVM_CAP_X2APIC_API, (l) */
 	u32 bsp_vcpu_id;			/* (l) */
-	u64 disabled_quirks;			/* (l) */
-	bool cpuid_enforced;
+	u64 disabled_quirks;			/* (l) written; see keel_vm_quirk() */
 	gpa_t tss_addr, identity_map_addr;	/* (l) stored; unused with unrestricted guest */
 	unsigned long nr_mmu_pages;		/* (a) KVM_SET_NR_MMU_PAGES: stored, unused */
 
