@@ -50,6 +50,7 @@ void keel_cpuid_destroy(struct keel_vcpu *vcpu);
 void keel_cpuid_query(struct keel_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 int keel_cpuid_exit(struct keel_vcpu *vcpu, struct keel_exit *exit);
 /* CR4, XCR0, XSS, APIC base or MISC_ENABLE changed: bits that follow them. */
+#define KEEL_CR4_IN_CPUID	(X86_CR4_OSXSAVE | X86_CR4_PKE)
 void keel_cpuid_update_runtime(struct keel_vcpu *vcpu);
 
 long keel_ioc_get_supported_cpuid(union keel_arg arg);	/* USER; -E2BIG */

@@ -27,7 +27,6 @@
 				 X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE | X86_CR4_LA57)
 /* Changes that load the PDPTEs anew in PAE paging. */
 #define KEEL_CR4_LOADS_PDPTES	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_SMEP)
-#define KEEL_CR4_IN_CPUID	(X86_CR4_OSXSAVE | X86_CR4_PKE)
 
 #define KEEL_CR3_NOFLUSH	BIT_ULL(63)	/* with CR4.PCIDE, in the value written only */
 

@@ -114,7 +114,13 @@ static void set_control(struct keel_vcpu *vcpu, const struct kvm_sregs *s)
 	keel_op(set_cr0)(vcpu, s->cr0 | X86_CR0_ET);
 	keel_op(set_cr4)(vcpu, s->cr4);
 	keel_op(set_cr3)(vcpu, s->cr3);
-	keel_cpuid_update_runtime(vcpu);
+}
+
+/* Does what CPUID shows of these registers change? */
+static bool changes_cpuid(struct keel_vcpu *vcpu, const struct kvm_sregs *s)
+{
+	return ((keel_cr4(vcpu) ^ s->cr4) & KEEL_CR4_IN_CPUID) ||
+	       ((keel_apic_get_base(vcpu) ^ s->apic_base) & MSR_IA32_APICBASE_ENABLE);
 }
 
 static void set_segments(struct keel_vcpu *vcpu, const struct kvm_sregs *s)
@@ -136,9 +142,11 @@ static void unhalt_at_reset(struct keel_vcpu *vcpu, const struct kvm_sregs *s)
 long keel_ioc_set_sregs(struct keel_vcpu *vcpu, union keel_arg arg)
 {
 	const struct kvm_sregs *s = arg.buf;
+	bool cpuid;
 
 	if (!sregs_valid(vcpu, s))
 		return -EINVAL;
+	cpuid = changes_cpuid(vcpu, s);
 	if (keel_apic_set_base(vcpu, s->apic_base, true))
 		return -EINVAL;
 	set_tables(vcpu, s);
@@ -147,6 +155,8 @@ long keel_ioc_set_sregs(struct keel_vcpu *vcpu, union keel_arg arg)
 	set_segments(vcpu, s);
 	set_interrupt(vcpu, s);
 	unhalt_at_reset(vcpu, s);
+	if (cpuid)
+		keel_cpuid_update_runtime(vcpu);
 	keel_vcpu_request(vcpu, KEEL_REQ_TLB_FLUSH);
 	keel_vcpu_request(vcpu, KEEL_REQ_EVENT);
 	return 0;
