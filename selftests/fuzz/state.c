@@ -386,7 +386,7 @@ static void start(struct fuzz *f)
 	amd = how & 1;
 	CHECK_EQ(keel_msr_setup(), 0);	/* as the host's vendor is another */
 	offers = how & 2 ? ~0ULL : fuzz_u64(f);
-	vm.arch.cpuid_enforced = how & 4;
+	vcpu.arch.pv_enforced = how & 4;
 	vm.arch.disabled_quirks = how & 8 ? ~0ULL : 0;
 	vcpu.vm = &vm;
 	vcpu.arch.maxphyaddr = 32 + how % 21;

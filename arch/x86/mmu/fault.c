@@ -125,6 +125,39 @@ static int fault_commit(struct fault *f, struct s2_map *m)
 	return KEEL_RESUME;
 }
 
+/* Of a large leaf that is logged: the one page. False: no memory for the table. */
+static bool fault_split(struct fault *f, const struct s2_leaf *leaf)
+{
+	struct s2_map m = {
+		.gfn = f->gfn,
+		.pa = leaf->pa,
+		.level = 1,
+		.write = true,
+		.exec = leaf->exec,
+		.host_write = true,
+		.dirty = true,
+		.cache = f->vcpu,
+	};
+
+	return fault_commit(f, &m) == KEEL_RESUME;
+}
+
+static bool fault_permit_write(struct fault *f, const struct s2_leaf *leaf)
+{
+	struct keel_vcpu *vcpu = f->vcpu;
+
+	if (leaf->write)
+		return true;
+	if (!leaf->host_write)
+		return false;
+	if (leaf->level > 1 && slot_logs(f->slot))
+		return fault_split(f, leaf);
+	s2_make_writable(vcpu->vm->arch.s2, leaf);
+	keel_mark_dirty(vcpu->vm, f->slot, f->gfn);
+	vcpu->stat.faults++;
+	return true;
+}
+
 /*
  * A mapping exists but forbade the access. If all it lacks is write permission that
  * the host has given before (write protection for the dirty log), or another vCPU
@@ -133,21 +166,13 @@ static int fault_commit(struct fault *f, struct s2_map *m)
 static bool fault_fast(struct fault *f)
 {
 	struct keel_vm *vm = f->vcpu->vm;
-	struct s2_map m = { .gfn = f->gfn, .write = fault_is_write(f), .cache = f->vcpu };
 	struct s2_leaf leaf;
 	bool done = false;
 
 	spin_lock(&vm->mmu_lock);
 	if (!keel_slot_gone(f->slot) && s2_lookup(vm->arch.s2, f->gfn, &leaf) &&
-	    (!m.write || leaf.write || leaf.host_write) &&
-	    (leaf.exec || !(f->access & KEEL_ACC_EXEC))) {
-		m.pa = leaf.pa;
-		m.level = slot_logs(f->slot) ? 1 : leaf.level;
-		m.exec = leaf.exec;
-		m.host_write = leaf.host_write;
-		m.dirty = true;
-		done = fault_commit(f, &m) == KEEL_RESUME;
-	}
+	    (leaf.exec || !(f->access & KEEL_ACC_EXEC)))
+		done = !fault_is_write(f) || fault_permit_write(f, &leaf);
 	spin_unlock(&vm->mmu_lock);
 	return done;
 }
@@ -339,7 +364,8 @@ int keel_fault_quick(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	bool marks = vcpu->vm->arch.s2->fmt->mark;
 	int r;
 
-	if (fault_in_delivery(vcpu) || (marks && exit->kind == KEEL_EXIT_FAULT) ||
+	if (fault_in_delivery(vcpu) ||
+	    (exit->kind == KEEL_EXIT_FAULT && (marks || exit->fault.present)) ||
 	    exit->fault.access & (KEEL_ACC_EXEC | KEEL_ACC_GWALK) ||
 	    trace_keel_fault_enabled() || trace_keel_mmio_enabled())
 		return KEEL_LATER;

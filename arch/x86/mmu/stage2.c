@@ -295,15 +295,15 @@ bool s2_test_age(struct stage2 *s2, struct s2_range *r)
 bool s2_lookup(const struct stage2 *s2, gfn_t gfn, struct s2_leaf *leaf)
 {
 	unsigned int level = s2->levels;
-	const u64 *table = s2->root;
-	u64 e;
+	u64 *pte, e;
 
 	if (gfn >= s2_limit(s2))
 		return false;
-	e = READ_ONCE(table[s2_index(gfn, level)]);
+	pte = &s2->root[s2_index(gfn, level)];
+	e = READ_ONCE(*pte);
 	while (s2_is_table(s2, e, level)) {
-		table = s2_table(s2, e);
-		e = READ_ONCE(table[s2_index(gfn, --level)]);
+		pte = &s2_table(s2, e)[s2_index(gfn, --level)];
+		e = READ_ONCE(*pte);
 	}
 	if (!s2_is_leaf(s2, e, level))
 		return false;
@@ -315,8 +315,14 @@ bool s2_lookup(const struct stage2 *s2, gfn_t gfn, struct s2_leaf *leaf)
 		.host_write = e & s2->fmt->host_write,
 		.accessed = e & s2->fmt->accessed,
 		.dirty = e & s2->fmt->dirty,
+		.pte = pte,
 	};
 	return true;
+}
+
+void s2_make_writable(const struct stage2 *s2, const struct s2_leaf *leaf)
+{
+	s2_change(leaf->pte, 0, s2->fmt->write | s2->fmt->accessed | s2->fmt->dirty);
 }
 
 /* ---- map ---- */

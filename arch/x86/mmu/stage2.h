@@ -123,10 +123,14 @@ struct s2_leaf {
 	unsigned int level;
 	u64 pa;			/* of the frame asked for */
 	bool write, exec, host_write, accessed, dirty;
+	u64 *pte;
 };
 
 /* What maps @gfn; false if nothing does. */
 bool s2_lookup(const struct stage2 *s2, gfn_t gfn, struct s2_leaf *leaf);
+
+/* Let the leaf, which has host_write and was looked up with this mmu_lock, be written. */
+void s2_make_writable(const struct stage2 *s2, const struct s2_leaf *leaf);
 
 /*
  * Operations on a range of frames. Each goes on from @gfn and returns true when

@@ -252,6 +252,38 @@ TEST(exec_upgrade)
 	}
 }
 
+/* Only that: what the leaf is of, and its neighbours, stay as they are. */
+TEST(make_writable)
+{
+	const struct s2_format * const *f;
+
+	for_each_format(f) {
+		struct s2_leaf before, l;
+		unsigned int level;
+
+		env_start(*f, 4, 0);
+		map(5, 0x1234, 1, true, NULL);
+		map(6, 0x1235, 1, true, NULL);
+		map(FRAMES_2M, 0x80000, 2, true, NULL);
+		EXPECT_TRUE(protect(0, FRAMES_2M * 2));
+		for (level = 1; level <= 2; level++) {
+			gfn_t gfn = level == 1 ? 5 : FRAMES_2M + 3;
+
+			ASSERT_TRUE(s2_lookup(&env.s2, gfn, &before));
+			EXPECT_FALSE(cpu_access(gfn, true, NULL));
+			s2_make_writable(&env.s2, &before);
+			EXPECT_TRUE(cpu_access(gfn, true, NULL));
+			ASSERT_TRUE(s2_lookup(&env.s2, gfn, &l));
+			EXPECT_EQ(l.level, level);
+			EXPECT_EQ(l.pa, before.pa);
+			EXPECT_EQ(l.exec, before.exec);
+			EXPECT_EQ(l.host_write, before.host_write);
+		}
+		EXPECT_FALSE(cpu_access(6, true, NULL));
+		env_end();
+	}
+}
+
 TEST(split_keeps_translation)
 {
 	const struct s2_format * const *f;
