@@ -26,6 +26,7 @@ struct keel_irqfds {
 	spinlock_t lock;		/* active; taken with interrupts off */
 	struct list_head active;
 	struct list_head resamplers;	/* mutex for writing, RCU for reading */
+	unsigned int nr_resamplers;	/* mutex */
 };
 
 struct keel_irqfd {
@@ -128,6 +129,7 @@ static void irqfd_resample_end(struct keel_irqfd *irqfd)
 
 	mutex_lock(&irqfds->mutex);
 	list_del_rcu(&irqfd->resampler);
+	irqfds->nr_resamplers--;
 	if (!resampler_for(irqfds, irqfd->gsi))
 		keel_irq_set(irqfd->vm, KEEL_IRQ_RESAMPLE, irqfd->gsi, 0);
 	irqfd_listeners_changed(irqfd->vm);
@@ -214,6 +216,8 @@ static int irqfd_activate(struct keel_irqfds *irqfds, struct keel_irqfd *irqfd, 
 	if (!r) {
 		if (irqfd->resamplefd) {
 			list_add_rcu(&irqfd->resampler, &irqfds->resamplers);
+			if (irqfds->nr_resamplers++ >= KEEL_CROWD)
+				WRITE_ONCE(irqfd->vm->crowded, true);
 			irqfd_listeners_changed(irqfd->vm);
 		}
 		if (vfs_poll(file, &irqfd->pt) & EPOLLIN)

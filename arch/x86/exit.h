@@ -36,7 +36,7 @@ enum keel_exit_kind {
 	KEEL_EXIT_DR,		/* cr, nr of the debug register */
 	KEEL_EXIT_XSETBV,
 	KEEL_EXIT_INVD,		/* INVD, WBINVD, WBNOINVD: a no-op for the guest's memory type */
-	KEEL_EXIT_INVLPG,	/* value: linear address */
+	KEEL_EXIT_INVLPG,
 	KEEL_EXIT_INVPCID,
 	KEEL_EXIT_MONITOR,
 	KEEL_EXIT_MWAIT,

@@ -25,8 +25,8 @@ struct keel_irqfds;
 struct keel_routing;
 
 /*
- * More vCPUs than this, or devices at one address: to reach for all of them takes long, and
- * is not done with interrupts off.
+ * More vCPUs than this, devices at one address, or irqfds that wait for an EOI: to reach for
+ * all of them takes long, and is not done with interrupts off.
  */
 #define KEEL_CROWD	64
 

@@ -221,6 +221,28 @@ TEST(irqfd_resample)
 	EXPECT_EQ(take_eventfd(resamplefd), 0);
 }
 
+/* However many wait for one EOI, each is told once. */
+#define CROWD	100
+
+TEST(irqfd_resample_crowd)
+{
+	int fd[CROWD], resamplefd[CROWD], i;
+
+	make_irq_guest(0x8000 | VECTOR);	/* level */
+	guest_code(&vm, 0x3000, eoi_loop, eoi_loop_end);
+	for (i = 0; i < CROWD; i++) {
+		fd[i] = new_eventfd();
+		resamplefd[i] = new_eventfd();
+		ASSERT_OK(resample_irqfd(fd[i], resamplefd[i]));
+	}
+	signal_eventfd(fd[CROWD - 1]);
+	run_to_out(&c, DONE_PORT);
+	start_long(&c, 0x3000);
+	run_to_out(&c, STEP_PORT);
+	for (i = 0; i < CROWD; i++)
+		ASSERT_EQ(take_eventfd(resamplefd[i]), 1);
+}
+
 TEST(irqfd_resample_deassign_lowers)
 {
 	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };

@@ -186,11 +186,6 @@ static void vmx_decode_nmi_window(struct keel_vcpu *vcpu, struct keel_exit *exit
 	vmx_control(vcpu, VMX_CPU, CPU_BASED_NMI_WINDOW_EXITING, false);
 }
 
-static void vmx_decode_invlpg(struct keel_vcpu *vcpu, struct keel_exit *exit)
-{
-	exit->value = exit->hw.info1;
-}
-
 struct vmx_exit_row {
 	u8 kind;	/* enum keel_exit_kind */
 	bool insn;	/* an instruction caused it: its length is known */
@@ -217,7 +212,7 @@ static const struct vmx_exit_row vmx_exit_rows[] = {
 	[VMX_REASON_GETSEC] = { .kind = KEEL_EXIT_UNDEFINED },
 	INSN(HLT, HLT),
 	INSN(INVD, INVD),
-	INSN_FN(INVLPG, INVLPG, invlpg),
+	INSN(INVLPG, INVLPG),
 	INSN(RDPMC, RDPMC),
 	INSN(RDTSC, RDTSC),
 	[VMX_REASON_RSM] = { .kind = KEEL_EXIT_RSM },
