@@ -125,15 +125,17 @@ void keel_fpu_leave(struct keel_vcpu *vcpu)
 	fpu_swap_kvm_fpstate(&vcpu->arch.fpu, false);
 }
 
-/* Can the guest use XSAVE now, and so see XCR0, XSS and what they enable? */
-static bool uses_xsave(struct keel_vcpu *vcpu)
+/*
+ * Can the guest use XSAVE now, and so see XCR0, XSS and what they enable? No guest changes
+ * CR4.OSXSAVE or CR4.PKE without an exit: CR4 need not be read from the backend for them.
+ */
+static bool uses_xsave(const struct keel_vcpu *vcpu)
 {
-	return keel_cr4(vcpu) & X86_CR4_OSXSAVE;
+	return vcpu->arch.cr4 & X86_CR4_OSXSAVE;
 }
 
-static bool uses_pkru(struct keel_vcpu *vcpu)
+static bool uses_pkru(const struct keel_vcpu *vcpu)
 {
-	/* No guest changes CR4.PKE without an exit. */
 	return (vcpu->arch.cr4 & X86_CR4_PKE) || (vcpu->arch.xcr0 & XFEATURE_MASK_PKRU);
 }
 

@@ -101,7 +101,7 @@ static int pio_out(struct keel_vcpu *vcpu)
 	} else {
 		vcpu->complete = pio_complete_out;
 	}
-	memcpy(vcpu->pio_data, &val, p->size);
+	memcpy(vcpu->pio_data, &val, sizeof(val));
 	pio_fill_run(vcpu, 1);
 	return KEEL_TO_USER;
 }
