@@ -2,8 +2,11 @@
 /*
  * vcpu.c - a vCPU's life: made of its parts, reset, put on a CPU
  */
+#include <linux/percpu.h>
 #include <asm/apicdef.h>
+#include <asm/cpufeature.h>
 #include <asm/msr-index.h>
+#include <asm/nospec-branch.h>
 #include <keel/arch.h>
 #include "backend.h"
 #include "clock.h"
@@ -112,9 +115,32 @@ void arch_vcpu_created(struct keel_vcpu *vcpu)
 	keel_vcpu_put(vcpu);
 }
 
+/* That was last on this CPU; only to compare with. */
+static DEFINE_PER_CPU(struct keel_vcpu *, keel_last_vcpu);
+
+/* Two guests, or two vCPUs that do not trust each other, must not share branch history. */
+static void keel_vcpu_barrier(struct keel_vcpu *vcpu)
+{
+	if (this_cpu_read(keel_last_vcpu) == vcpu)
+		return;
+	this_cpu_write(keel_last_vcpu, vcpu);
+	if (boot_cpu_has(X86_FEATURE_USE_IBPB))
+		indirect_branch_prediction_barrier();
+}
+
+/* Another vCPU in the same memory must not look like this one. */
+static void keel_vcpu_forget(struct keel_vcpu *vcpu)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		cmpxchg(&per_cpu(keel_last_vcpu, cpu), vcpu, NULL);
+}
+
 void arch_vcpu_destroy(struct keel_vcpu *vcpu)
 {
 	keel_vcpu_parts_destroy(vcpu, ARRAY_SIZE(keel_vcpu_parts));
+	keel_vcpu_forget(vcpu);
 }
 
 /* Preemption off: also at each time the thread is scheduled in. */
@@ -123,6 +149,7 @@ void arch_vcpu_load(struct keel_vcpu *vcpu, int cpu)
 	bool moved = vcpu->arch.last_cpu != cpu;
 
 	keel_op(vcpu_load)(vcpu, cpu);
+	keel_vcpu_barrier(vcpu);
 	keel_clock_load(vcpu, cpu);
 	if (moved)
 		keel_vcpu_request(vcpu, KEEL_REQ_MIGRATE_TIMER);

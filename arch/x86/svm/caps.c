@@ -174,7 +174,6 @@ int svm_cpu_enable(void)
 	/* What was in the TLB under our ASIDs before is not ours. */
 	sc->asid_generation++;
 	sc->next_asid = sc->max_asid + 1;
-	sc->last_vmcb = NULL;
 	sc->enabled = true;
 	return 0;
 }

@@ -15,16 +15,6 @@
 #include "../guest_context.h"
 #include "../regs.h"
 
-/* Two guests, or two vCPUs that do not trust each other, must not share branch history. */
-static void svm_barrier(struct svm_cpu *sc, struct vmcb *vmcb)
-{
-	if (READ_ONCE(sc->last_vmcb) == vmcb)
-		return;
-	WRITE_ONCE(sc->last_vmcb, vmcb);
-	if (boot_cpu_has(X86_FEATURE_USE_IBPB))
-		indirect_branch_prediction_barrier();
-}
-
 /*
  * The host's FS, GS, TR, LDTR and system call MSRs: constant while the thread is
  * here, and taken back by VMLOAD after each exit.
@@ -70,7 +60,6 @@ void svm_vcpu_load(struct keel_vcpu *vcpu, int cpu)
 	if (unlikely(!sc->enabled))
 		keel_cpu_unusable(vcpu);
 	svm_save_host(sc);
-	svm_barrier(sc, svm->vmcb);
 	svm_load_tsc_ratio(vcpu);
 	svm_load_tsc_aux(vcpu);
 }

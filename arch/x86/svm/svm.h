@@ -55,7 +55,6 @@ struct svm_cpu {
 	u64 host_pa;
 	u64 asid_generation;
 	u32 next_asid, max_asid;
-	struct vmcb *last_vmcb;		/* for the barrier between guests */
 	u64 tsc_ratio;			/* in the MSR now */
 	u64 tsc_aux;			/* the host's, constant while on */
 	bool enabled;

@@ -55,22 +55,12 @@ int svm_vcpu_init(struct keel_vcpu *vcpu)
 	return 0;
 }
 
-/* A VMCB of a freed guest must not look like one used last on some CPU. */
-static void svm_forget(struct vmcb *vmcb)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		cmpxchg(&per_cpu(svm_cpu, cpu).last_vmcb, vmcb, NULL);
-}
-
 void svm_vcpu_destroy(struct keel_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	if (!svm->vmcb)
 		return;
-	svm_forget(svm->vmcb);
 	free_page((unsigned long)svm->vmcb);
 	free_pages((unsigned long)svm->msrpm, SVM_MSRPM_ORDER);
 	svm->vmcb = NULL;

@@ -372,7 +372,6 @@ int vmx_cpu_enable(void)
 	asm volatile("sgdt %0" : "=m" (vc->gdt));
 	vmx_read_host_msrs(vc);
 	vc->current_vmcs = NULL;
-	vc->last_vmcs = NULL;
 	/* What was in the TLB under our tables before is not ours. */
 	vmx_invept(VMX_EPT_EXTENT_GLOBAL, 0);
 	vc->enabled = true;

@@ -20,22 +20,11 @@
 #define VMX_UNREAD	(BIT(KEEL_RSP) | BIT(KEEL_RIP) | BIT(KEEL_GRP_CR0) | \
 			 BIT(KEEL_GRP_CR3) | BIT(KEEL_GRP_CR4))
 
-/* Two guests, or two vCPUs that do not trust each other, must not share branch history. */
-static void vmx_barrier(struct vmx_cpu *vc, void *vmcs)
-{
-	if (READ_ONCE(vc->last_vmcs) == vmcs)
-		return;
-	WRITE_ONCE(vc->last_vmcs, vmcs);
-	if (boot_cpu_has(X86_FEATURE_USE_IBPB))
-		indirect_branch_prediction_barrier();
-}
-
 void vmx_vcpu_load(struct keel_vcpu *vcpu, int cpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	vmx_load_vmcs(vmx, cpu);
-	vmx_barrier(this_cpu_ptr(&vmx_cpu), vmx->vmcs);
 	if (vmx->tsc_stale)
 		vmx_write_tsc(vmx);
 }

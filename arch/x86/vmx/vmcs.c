@@ -180,15 +180,6 @@ int vmx_vcpu_init(struct keel_vcpu *vcpu)
 	return 0;
 }
 
-/* A VMCS of a freed guest must not look like one used last on some CPU. */
-static void vmx_forget(void *vmcs)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		cmpxchg(&per_cpu(vmx_cpu, cpu).last_vmcs, vmcs, NULL);
-}
-
 void vmx_vcpu_destroy(struct keel_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
@@ -196,7 +187,6 @@ void vmx_vcpu_destroy(struct keel_vcpu *vcpu)
 	if (!vmx->vmcs)
 		return;
 	vmx_clear(vmx);
-	vmx_forget(vmx->vmcs);
 	vmx_vpid_put(vmx->vpid);
 	vmx_free_pages(vmx);
 }

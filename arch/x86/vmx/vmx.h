@@ -78,7 +78,6 @@ struct vmx_cpu {
 	void *vmxon;			/* VMXON region */
 	struct list_head loaded;	/* VMCSs that this CPU may hold */
 	void *current_vmcs;
-	void *last_vmcs;		/* for the barrier between guests */
 	u64 tsc_aux;			/* the host's, constant while on */
 	u64 swapped[VMX_NR_SWAPPED];	/* the host's, constant while on */
 	struct desc_ptr gdt;
