@@ -8,7 +8,6 @@
 #include <asm/cpufeature.h>
 #include <asm/desc.h>
 #include <asm/msr.h>
-#include <asm/nospec-branch.h>
 #include <asm/spec-ctrl.h>
 #include <keel/compat.h>
 #include "svm.h"
