@@ -125,18 +125,15 @@ void keel_fpu_leave(struct keel_vcpu *vcpu)
 	fpu_swap_kvm_fpstate(&vcpu->arch.fpu, false);
 }
 
-/*
- * Can the guest use XSAVE now, and so see XCR0, XSS and what they enable? No guest changes
- * CR4.OSXSAVE or CR4.PKE without an exit: CR4 need not be read from the backend for them.
- */
+/* Can the guest use XSAVE now, and so see XCR0, XSS and what they enable? */
 static bool uses_xsave(const struct keel_vcpu *vcpu)
 {
-	return vcpu->arch.cr4 & X86_CR4_OSXSAVE;
+	return keel_cr4_kept(vcpu) & X86_CR4_OSXSAVE;
 }
 
 static bool uses_pkru(const struct keel_vcpu *vcpu)
 {
-	return (vcpu->arch.cr4 & X86_CR4_PKE) || (vcpu->arch.xcr0 & XFEATURE_MASK_PKRU);
+	return (keel_cr4_kept(vcpu) & X86_CR4_PKE) || (vcpu->arch.xcr0 & XFEATURE_MASK_PKRU);
 }
 
 static void load_xcr(struct keel_vcpu *vcpu)

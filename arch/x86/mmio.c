@@ -81,22 +81,21 @@ int keel_mmio_to_user(struct keel_vcpu *vcpu, u64 rip)
 
 int keel_mmio_write(struct keel_vcpu *vcpu, gpa_t gpa, unsigned int len, const void *data)
 {
-	if (keel_apic_in_kernel(vcpu) && !keel_apic_mmio_write(vcpu, gpa, len, data))
+	if (keel_apic_is_at(vcpu, gpa) && !keel_apic_mmio_write(vcpu, gpa, len, data))
 		return 0;
 	return keel_bus_write(vcpu, KEEL_BUS_MMIO, gpa, len, data);
 }
 
 int keel_mmio_read(struct keel_vcpu *vcpu, gpa_t gpa, unsigned int len, void *data)
 {
-	if (keel_apic_in_kernel(vcpu) && !keel_apic_mmio_read(vcpu, gpa, len, data))
+	if (keel_apic_is_at(vcpu, gpa) && !keel_apic_mmio_read(vcpu, gpa, len, data))
 		return 0;
 	return keel_bus_read(vcpu, KEEL_BUS_MMIO, gpa, len, data);
 }
 
 bool keel_mmio_write_quick(struct keel_vcpu *vcpu, gpa_t gpa)
 {
-	return !keel_apic_in_kernel(vcpu) || keel_apic_reg_quick(gpa & 0xff0) ||
-	       (gpa ^ keel_apic_get_base(vcpu)) & PAGE_MASK;
+	return !keel_apic_is_at(vcpu, gpa) || keel_apic_reg_quick(gpa & 0xff0);
 }
 
 static bool mmio_in_kernel(struct keel_vcpu *vcpu, struct keel_mmio_frag *f)

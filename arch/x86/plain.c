@@ -28,10 +28,9 @@ static gva_t plain_address(struct keel_vcpu *vcpu, const struct emul_plain *p)
 
 /* Is it the access that the exit is about, all of it, and one the guest may make? */
 static bool plain_is_it(struct keel_vcpu *vcpu, const struct emul_plain *p,
-			const struct keel_exit *exit)
+			const struct keel_exit *exit, bool user)
 {
-	unsigned int access = (p->write ? EMUL_WRITE : 0) |
-			      (keel_op(get_cpl)(vcpu) == 3 ? EMUL_USER : 0);
+	unsigned int access = (p->write ? EMUL_WRITE : 0) | (user ? EMUL_USER : 0);
 	gva_t at = plain_address(vcpu, p);
 	struct keel_gtlb_hit hit;
 
@@ -40,12 +39,12 @@ static bool plain_is_it(struct keel_vcpu *vcpu, const struct emul_plain *p,
 }
 
 /* The instruction at RIP. A driver's loop has the same one again and again. */
-static const struct emul_plain *plain_insn(struct keel_vcpu *vcpu)
+static const struct emul_plain *plain_insn(struct keel_vcpu *vcpu, bool user)
 {
 	struct keel_plain *last = &vcpu->arch.plain;
 	u64 code[EMUL_PLAIN_BYTES / sizeof(u64)];
 
-	if (!keel_gtlb_fetch(vcpu, keel_rip(vcpu), code))
+	if (!keel_gtlb_fetch(vcpu, keel_rip(vcpu), user, code))
 		return NULL;
 	if (last->known && last->code[0] == code[0] && last->code[1] == code[1])
 		return &last->insn;
@@ -119,11 +118,13 @@ static bool plain_rings(struct keel_vcpu *vcpu, const struct emul_plain *p,
 int keel_plain_mmio(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 {
 	const struct emul_plain *p;
+	bool user;
 
 	if (!keel_is_64bit(vcpu))
 		return KEEL_LATER;
-	p = plain_insn(vcpu);
-	if (!p || !plain_is_it(vcpu, p, exit) ||
+	user = keel_op(get_cpl)(vcpu) == 3;
+	p = plain_insn(vcpu, user);
+	if (!p || !plain_is_it(vcpu, p, exit, user) ||
 	    (p->write && !keel_mmio_write_quick(vcpu, exit->fault.gpa)))
 		return KEEL_LATER;
 	if (plain_rings(vcpu, p, exit))
@@ -158,7 +159,7 @@ u8 keel_plain_length(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 	if (!want->len || !keel_is_64bit(vcpu))
 		return 0;
 	keel_mem_enter(vcpu);
-	found = keel_gtlb_fetch(vcpu, keel_rip(vcpu), code);
+	found = keel_gtlb_fetch(vcpu, keel_rip(vcpu), keel_op(get_cpl)(vcpu) == 3, code);
 	keel_mem_leave(vcpu);
 	return found && ((u32)code[0] & want->mask) == want->bytes ? want->len : 0;
 }

@@ -55,6 +55,15 @@ static inline u64 keel_cr4(struct keel_vcpu *vcpu)
 	return vcpu->arch.cr4;
 }
 
+/* Bits of CR4 that no backend lets a guest change without an exit: always known. */
+#define KEEL_CR4_KEPT	(X86_CR4_LA57 | X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE | \
+			 X86_CR4_OSXSAVE)
+
+static inline u64 keel_cr4_kept(const struct keel_vcpu *vcpu)
+{
+	return vcpu->arch.cr4 & KEEL_CR4_KEPT;
+}
+
 /* The low 32 bits of EDX:EAX pairs, as RDMSR and friends use them. */
 static inline u64 keel_edx_eax(struct keel_vcpu *vcpu)
 {

@@ -54,9 +54,9 @@ static void make_tables(struct fuzz *f, const struct gwalk *w)
 
 void fuzz_one(struct fuzz *f)
 {
-	enum gwalk_result r, model;
+	enum gwalk_result r, model, strict;
 	struct updates want = {};
-	struct gwalk w;
+	struct gwalk w, with_wp;
 	unsigned int i;
 	u32 error = 0;
 	u64 gpa = 0;
@@ -71,11 +71,16 @@ void fuzz_one(struct fuzz *f)
 		CHECK(r <= GWALK_RETRY && updates.nr < GWALK_MAX_LEVELS);
 		return;
 	}
+	with_wp = w;
+	with_wp.cr0 |= X86_CR0_WP;
+	strict = model_walk(&with_wp, &gpa, &error, &want);
 	model = model_walk(&w, &gpa, &error, &want);
 	r = gwalk(&w);
 	CHECK_EQ(r, model);
-	if (r == GWALK_OK)
+	if (r == GWALK_OK) {
 		CHECK_EQ(w.gpa, gpa);
+		CHECK_EQ(w.no_wp, strict == GWALK_FAULT);
+	}
 	if (r == GWALK_FAULT)
 		CHECK_EQ(w.error, error);
 	CHECK_EQ(updates.nr, want.nr);

@@ -226,6 +226,13 @@ int keel_apic_msr_write(struct keel_vcpu *vcpu, u32 msr, u64 val)
 	return 0;
 }
 
+bool keel_apic_is_at(const struct keel_vcpu *vcpu, gpa_t gpa)
+{
+	const struct keel_apic *apic = vcpu->arch.apic;
+
+	return apic && !((gpa ^ apic->core.base) & LAPIC_BASE_ADDR);
+}
+
 /* How an access to the APIC's page ends. */
 enum apic_page { APIC_ELSEWHERE, APIC_HOLE, APIC_HERE };
 
@@ -233,13 +240,9 @@ enum apic_page { APIC_ELSEWHERE, APIC_HOLE, APIC_HERE };
  * With the APIC off or in x2APIC mode there are no registers; unless userspace says
  * otherwise the page is then a hole that reads as ones, not userspace's.
  */
-static enum apic_page apic_page(struct keel_vcpu *vcpu, gpa_t gpa)
+static enum apic_page apic_page(const struct keel_vcpu *vcpu)
 {
-	struct keel_apic *apic = vcpu->arch.apic;
-
-	if (!apic || (gpa ^ apic->core.base) & LAPIC_BASE_ADDR)
-		return APIC_ELSEWHERE;
-	if (lapic_mode(&apic->core) == LAPIC_XAPIC)
+	if (lapic_mode(&vcpu->arch.apic->core) == LAPIC_XAPIC)
 		return APIC_HERE;
 	return keel_vm_quirk(vcpu->vm, KVM_X86_QUIRK_LAPIC_MMIO_HOLE) ? APIC_HOLE : APIC_ELSEWHERE;
 }
@@ -267,7 +270,7 @@ int keel_apic_mmio_read(struct keel_vcpu *vcpu, gpa_t gpa, int len, void *val)
 	unsigned int byte = gpa & 0xf;
 	u32 reg;
 
-	switch (apic_page(vcpu, gpa)) {
+	switch (apic_page(vcpu)) {
 	case APIC_ELSEWHERE:
 		return -EOPNOTSUPP;
 	case APIC_HOLE:
@@ -289,7 +292,7 @@ int keel_apic_mmio_write(struct keel_vcpu *vcpu, gpa_t gpa, int len, const void 
 {
 	struct keel_apic *apic = vcpu->arch.apic;
 	struct lapic_effect fx = { .what = 0 };
-	enum apic_page where = apic_page(vcpu, gpa);
+	enum apic_page where = apic_page(vcpu);
 	u32 reg;
 
 	if (where == APIC_ELSEWHERE)

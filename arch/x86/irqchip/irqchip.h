@@ -46,7 +46,9 @@ void keel_apic_set_tsc_deadline(struct keel_vcpu *vcpu, u64 tsc);
 /* Offset or frequency of the guest's TSC changed: recompute an armed deadline. */
 void keel_apic_tsc_changed(struct keel_vcpu *vcpu);
 
-/* xAPIC page. 0: handled; -EOPNOTSUPP: @gpa is not this vCPU's APIC page (or APIC off, x2APIC). */
+/* Is @gpa in the page of this vCPU's APIC, if that is in the kernel, in whatever mode? */
+bool keel_apic_is_at(const struct keel_vcpu *vcpu, gpa_t gpa);
+/* @gpa is in that page. 0: handled; -EOPNOTSUPP: the APIC is off or in x2APIC mode. */
 int keel_apic_mmio_read(struct keel_vcpu *vcpu, gpa_t gpa, int len, void *val);
 int keel_apic_mmio_write(struct keel_vcpu *vcpu, gpa_t gpa, int len, const void *val);
 

@@ -12,10 +12,9 @@
 #define GTLB_ENTRIES	8	/* code and device pages that are in use at a time */
 #define GTLB_NEVER	(~0ULL)	/* no page */
 
-/* Of CR4, CR0, EFER and the access: bits that do not collide. */
+/* Of CR4, EFER and the access: bits that do not collide. Of long mode is what has LMA. */
 #define GTLB_CR4	(X86_CR4_LA57 | X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE)
-#define GTLB_WP		X86_CR0_WP
-#define GTLB_NXE	EFER_NX
+#define GTLB_EFER	(EFER_LMA | EFER_NX)
 #define GTLB_ACCESS	(EMUL_WRITE | EMUL_FETCH | EMUL_USER)
 #define GTLB_AC		BIT(8)
 
@@ -57,21 +56,22 @@ void keel_gtlb_forget(struct keel_vcpu *vcpu)
 }
 
 /* What beside the address, CR3 and PKRU decides, in one word. */
-static __always_inline u32 gtlb_how(struct keel_vcpu *vcpu, u64 cr4, unsigned int access)
+static __always_inline u32 gtlb_how(struct keel_vcpu *vcpu, unsigned int access)
 {
+	u64 cr4 = keel_cr4_kept(vcpu);
 	u32 how = cr4 & GTLB_CR4;
 
-	BUILD_BUG_ON(GTLB_CR4 & (GTLB_WP | GTLB_AC | GTLB_NXE | GTLB_ACCESS));
-	how |= keel_cr0(vcpu) & GTLB_WP;
-	how |= vcpu->arch.efer & GTLB_NXE;
+	BUILD_BUG_ON(GTLB_CR4 & ~KEEL_CR4_KEPT);
+	BUILD_BUG_ON(GTLB_CR4 & (GTLB_AC | GTLB_EFER | GTLB_ACCESS));
+	how |= vcpu->arch.efer & GTLB_EFER;
 	if ((cr4 & X86_CR4_SMAP) && keel_gwalk_ac(vcpu, cr4, access))
 		how |= GTLB_AC;
 	return how | (access & GTLB_ACCESS);
 }
 
-static u32 gtlb_pkru(const struct keel_vcpu *vcpu, u64 cr4)
+static u32 gtlb_pkru(const struct keel_vcpu *vcpu)
 {
-	return cr4 & X86_CR4_PKE ? vcpu->arch.pkru : 0;
+	return keel_cr4_kept(vcpu) & X86_CR4_PKE ? vcpu->arch.pkru : 0;
 }
 
 static struct gtlb_entry *gtlb_slot(struct keel_vcpu *vcpu, gva_t gva, unsigned int access)
@@ -109,16 +109,12 @@ bool keel_gtlb_find(struct keel_vcpu *vcpu, gva_t gva, unsigned int access,
 		    struct keel_gtlb_hit *hit)
 {
 	const struct gtlb_entry *e = gtlb_slot(vcpu, gva, access);
-	u64 cr4;
 
 	OPTIMIZER_HIDE_VAR(e);		/* GCC would work it out for each member */
-	if (e->page != gva >> PAGE_SHIFT || !(vcpu->arch.efer & EFER_LMA) ||
+	if (e->page != gva >> PAGE_SHIFT ||
 	    vcpu->arch.gtlb_generation != READ_ONCE(vcpu->vm->slots.generation) ||
-	    e->cr3 != keel_cr3(vcpu))
-		return false;
-	cr4 = keel_cr4(vcpu);
-	if (e->how != gtlb_how(vcpu, cr4, access) || e->pkru != gtlb_pkru(vcpu, cr4) ||
-	    !gtlb_proved(e))
+	    e->cr3 != keel_cr3(vcpu) || e->how != gtlb_how(vcpu, access) ||
+	    e->pkru != gtlb_pkru(vcpu) || !gtlb_proved(e))
 		return false;
 	hit->gpa = e->gpa | offset_in_page(gva);
 	hit->memory = e->memory;
@@ -141,7 +137,8 @@ void keel_gtlb_note(struct keel_vcpu *vcpu, const struct gwalk *w, u64 generatio
 	unsigned int level;
 	unsigned long hva;
 
-	if (!(vcpu->arch.efer & EFER_LMA) || (generation & 1))
+	/* What may be written with CR0.WP may be without: who looks need not read CR0. */
+	if (!(vcpu->arch.efer & EFER_LMA) || (generation & 1) || w->no_wp)
 		return;
 	if (vcpu->arch.gtlb_generation != generation)
 		keel_gtlb_forget(vcpu);
@@ -155,8 +152,8 @@ void keel_gtlb_note(struct keel_vcpu *vcpu, const struct gwalk *w, u64 generatio
 		e->step[e->nr++].e = w->step[level].e;
 	}
 	e->cr3 = w->cr3;
-	e->how = gtlb_how(vcpu, w->cr4, w->access);
-	e->pkru = gtlb_pkru(vcpu, w->cr4);
+	e->how = gtlb_how(vcpu, w->access);
+	e->pkru = gtlb_pkru(vcpu);
 	e->gpa = w->gpa & PAGE_MASK;
 	e->memory = gtlb_hva(vcpu, e->gpa, &e->hva);
 	smp_rmb();	/* the slots, before the generation: pairs with memslot.c's */
@@ -183,9 +180,9 @@ out:
 	return false;
 }
 
-bool keel_gtlb_fetch(struct keel_vcpu *vcpu, gva_t rip, u64 *code)
+bool keel_gtlb_fetch(struct keel_vcpu *vcpu, gva_t rip, bool user, u64 *code)
 {
-	unsigned int access = EMUL_FETCH | (keel_op(get_cpl)(vcpu) == 3 ? EMUL_USER : 0);
+	unsigned int access = EMUL_FETCH | (user ? EMUL_USER : 0);
 	struct keel_gtlb_hit hit;
 
 	BUILD_BUG_ON(EMUL_PLAIN_BYTES != 2 * sizeof(u64));

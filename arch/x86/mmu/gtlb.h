@@ -42,9 +42,9 @@ bool keel_gtlb_find(struct keel_vcpu *vcpu, gva_t gva, unsigned int access,
 void keel_gtlb_note(struct keel_vcpu *vcpu, const struct gwalk *w, u64 generation);
 
 /*
- * EMUL_PLAIN_BYTES from linear @rip on, as the guest would fetch them now. False: not known,
- * or not in one page. Interrupts on or off.
+ * EMUL_PLAIN_BYTES from linear @rip on, as the guest would fetch them now, at CPL 3 if
+ * @user. False: not known, or not in one page. Interrupts on or off.
  */
-bool keel_gtlb_fetch(struct keel_vcpu *vcpu, gva_t rip, u64 *code);
+bool keel_gtlb_fetch(struct keel_vcpu *vcpu, gva_t rip, bool user, u64 *code);
 
 #endif

@@ -200,6 +200,13 @@ static bool gwalk_fetch_allowed(const struct gwalk_state *s)
 	return (s->w->access & EMUL_USER) || !(s->allow & PTE_U) || !(s->w->cr4 & X86_CR4_SMEP);
 }
 
+/* Pages and keys that forbid writing do not bind the kernel without CR0.WP. */
+static bool gwalk_write_anyway(const struct gwalk_state *s)
+{
+	s->w->no_wp = !(s->w->access & EMUL_USER) && !(s->w->cr0 & X86_CR0_WP);
+	return s->w->no_wp;
+}
+
 static bool gwalk_data_allowed(const struct gwalk_state *s)
 {
 	const struct gwalk *w = s->w;
@@ -209,7 +216,7 @@ static bool gwalk_data_allowed(const struct gwalk_state *s)
 		return false;
 	if (!(w->access & EMUL_WRITE) || (s->allow & PTE_W))
 		return true;
-	return !user && !(w->cr0 & X86_CR0_WP);
+	return gwalk_write_anyway(s);
 }
 
 /* Protection keys: for data, on pages that user mode may use. */
@@ -224,8 +231,7 @@ static bool gwalk_key_allowed(const struct gwalk_state *s)
 		return true;
 	if (rights & 1)
 		return false;
-	return !(rights & 2) || !(w->access & EMUL_WRITE) ||
-	       (!(w->access & EMUL_USER) && !(w->cr0 & X86_CR0_WP));
+	return !(rights & 2) || !(w->access & EMUL_WRITE) || gwalk_write_anyway(s);
 }
 
 static enum gwalk_result gwalk_check(const struct gwalk_state *s)
@@ -285,6 +291,7 @@ enum gwalk_result gwalk(struct gwalk *w)
 
 	w->error = 0;
 	w->level = 1;
+	w->no_wp = false;
 	gwalk_start(&s, w);
 	if (s.mode != GWALK_LONG)
 		w->gva &= U32_MAX;

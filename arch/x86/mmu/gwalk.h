@@ -59,6 +59,7 @@ struct gwalk {
 	gpa_t gpa;		/* GWALK_OK */
 	u32 error;		/* GWALK_FAULT */
 	unsigned int level;	/* GWALK_OK: size of the page, 1 is 4 KiB */
+	bool no_wp;		/* GWALK_OK: a write of the kernel's, not allowed with CR0.WP */
 	unsigned int levels;	/* GWALK_OK with paging: of the first entry; the last is at level */
 	struct gwalk_step step[GWALK_MAX_LEVELS + 1];	/* by level */
 };

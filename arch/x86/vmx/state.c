@@ -206,6 +206,7 @@ void vmx_update_cr_masks(struct keel_vcpu *vcpu)
 	/* With the masks they were changed under. */
 	keel_cr0(vcpu);
 	keel_cr4(vcpu);
+	BUILD_BUG_ON(VMX_CR4_OWNED & KEEL_CR4_KEPT);
 	vmx->cr0_owned = VMX_CR0_OWNED;
 	vmx->cr4_owned = VMX_CR4_OWNED & ~vcpu->arch.cr4_reserved;
 	vmcs_write(CR0_GUEST_HOST_MASK, ~vmx->cr0_owned);

@@ -195,8 +195,10 @@ TEST(user_and_write)
 	expect_gpa(&w, 0x5000, 0, 0x9000);
 	expect_pf(&w, 0x5000, EMUL_WRITE, GWALK_PF_P | GWALK_PF_W);
 	expect_pf(&w, 0x5000, EMUL_USER, GWALK_PF_P | GWALK_PF_U);
+	EXPECT_FALSE(w.no_wp);
 	w.cr0 &= ~CR0_WP;
 	expect_gpa(&w, 0x5000, EMUL_WRITE, 0x9000);
+	EXPECT_TRUE(w.no_wp);
 	EXPECT_EQ(*mem_at(0x4028), 0x9061);
 	mem_put(0x4028, 0x9005, 8);
 	expect_pf(&w, 0x5000, EMUL_WRITE | EMUL_USER, GWALK_PF_P | GWALK_PF_W | GWALK_PF_U);

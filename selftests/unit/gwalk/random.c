@@ -101,19 +101,24 @@ static void random_tables(const struct gwalk *w)
 
 static void compare(struct gwalk *w)
 {
+	struct gwalk with_wp = *w;
 	struct updates want;
-	enum gwalk_result r, model;
+	enum gwalk_result r, model, strict;
 	u64 gpa = 0;
 	u32 error;
 	unsigned int i;
 
+	with_wp.cr0 |= 1ULL << 16;
+	strict = model_walk(&with_wp, &gpa, &error, &want);
 	model = model_walk(w, &gpa, &error, &want);
 	r = gwalk(w);
 	EXPECT_EQ(r, model);
 	if (r != model)
 		return;
-	if (r == GWALK_OK)
+	if (r == GWALK_OK) {
 		EXPECT_EQ(w->gpa, gpa);
+		EXPECT_EQ(w->no_wp, strict == GWALK_FAULT);
+	}
 	if (r == GWALK_FAULT)
 		EXPECT_EQ(w->error, error);
 	EXPECT_EQ(updates.nr, want.nr);
