@@ -83,54 +83,63 @@ console_start() {
 	guest_launch guest console script -qefc "virsh -q -c qemu:///system $*" /dev/null
 }
 
+# A cgroup of its own, and another /dev than that of the host's other processes.
+domain_apart() {
+	local pid
+
+	says "^ *[0-9]+ +$QEMU_USER " ps -C qemu-system-x86_64 -o pid=,uid=,args= || return 1
+	read -r pid _ <<< "$said"
+	says '^0::/machine/qemu-1-guest' cat "/proc/$pid/cgroup" || return 1
+	[ "$(readlink "/proc/$pid/ns/mnt")" != "$(readlink "/proc/$(cat /run/libvirtd.pid)/ns/mnt")" ] &&
+		return 0
+	why "it is in libvirtd's mount namespace"
+	return 1
+}
+
 libvirt_starts() {
 	guest_initrd button
 	chmod 755 "$work"	# QEMU runs as another user
 	domain_xml > "$work/guest.xml"
 	virsh_says '' define "$work/guest.xml" || return 1
 	console_start start guest --console
-	guest_up guest && guest_said guest "up 2" 1 || return 1
+	guest_up guest && domain_apart || return 1
 	virsh_says '^State: +running$' dominfo guest &&
-		virsh_says '^kvm support: enabled' qemu-monitor-command guest --hmp info kvm &&
-		says "^ *$QEMU_USER " ps -C qemu-system-x86_64 -o uid=,args= ||
+		virsh_says '^kvm support: enabled' qemu-monitor-command guest --hmp info kvm ||
 		return 1
 	[ "$module" != keel ] || says . ls /sys/kernel/debug/keel
 }
 
-# ticking NAME: it goes on by some ticks.
+# It goes on by some ticks.
 ticking() {
 	guest_count guest tick
-	guest_wait guest tick $((count + 5))
+	guest_wait guest tick $((count + 3))
 }
 
 libvirt_stands() {
 	local before
 
 	ticking || return 1
-	virsh_says '' suspend guest || return 1
-	domain_state paused || { why "suspended, and not paused"; return 1; }
+	virsh_says '^paused$' 'suspend guest; domstate guest' || return 1
 	pause 1
 	guest_count guest tick
 	before=$count
 	pause 2
 	guest_count guest tick
 	[ "$count" = "$before" ] || { why "it ticks while it is suspended"; return 1; }
-	virsh_says '' resume guest || return 1
-	ticking && domain_state running
+	virsh_says '^running$' 'resume guest; domstate guest' && ticking
 }
 
 # Saved, it is no VM; started, it goes on where it was.
 libvirt_saves() {
 	local before
 
-	virsh_says '' managedsave guest || return 1
+	virsh_says '^Managed save: +yes$' 'managedsave guest; dominfo guest' || return 1
 	guest_ended guest 0 || return 1
 	guest_count guest tick
 	before=${line#tick }
-	domain_state 'shut off' && host_free || { why "saved, and still there"; return 1; }
-	virsh_says '^Managed save: +yes$' dominfo guest || return 1
+	host_free || { why "saved, and still there"; return 1; }
 	console_start start guest --console
-	guest_wait guest tick 5 || return 1
+	guest_wait guest tick 3 || return 1
 	guest_count guest up
 	[ "$count" = 0 ] || { why "it has booted again"; return 1; }
 	guest_count guest tick
@@ -144,10 +153,12 @@ libvirt_ends() {
 	guest_wait guest button || return 1
 	until_true "$END_LIMIT" domain_state 'shut off' || { why "no end"; return 1; }
 	host_free || return 1
-	virsh_says '' start guest && domain_state running && virsh_says '' destroy guest || return 1
-	domain_state 'shut off' && host_free || { why "destroyed, and still there"; return 1; }
-	virsh_says '' undefine guest || return 1
-	[ -z "$(virsh_system list --all --name)" ] || { why "undefined, and still there"; return 1; }
+	virsh_says '^running$' 'start guest; domstate guest' &&
+		virsh_says '^shut off$' 'destroy guest; domstate guest' || return 1
+	host_free || { why "destroyed, and still there"; return 1; }
+	virsh_says '' 'undefine guest; list --all --name' && [ -z "$said" ] && return 0
+	why "undefined, and still there: $said"
+	return 1
 }
 
 libvirt_end() {
