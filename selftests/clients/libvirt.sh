@@ -161,6 +161,29 @@ libvirt_ends() {
 	return 1
 }
 
+# Who is in the group kvm, and nothing else.
+as_user() {
+	setpriv --reuid nobody --regid "$(stat -c %g /dev/kvm)" --clear-groups \
+		env HOME="$work/home" XDG_RUNTIME_DIR="$work/home" "$@"
+}
+
+virsh_session() {
+	as_user virsh -q -c qemu:///session "$@"
+}
+
+# A user's own libvirtd, which virsh starts.
+session_lives() {
+	mkdir "$work/home" && chown nobody "$work/home" || return 1
+	guest_place guest
+	guest_launch guest console as_user script -qefc \
+		"virsh -q -c qemu:///session create $work/guest.xml --console" /dev/null
+	guest_up guest || return 1
+	says '^running$' virsh_session domstate guest &&
+		says '^ *65534 ' ps -C qemu-system-x86_64 -o uid=,args= &&
+		says '' virsh_session destroy guest || return 1
+	guest_ended guest 0 && host_free
+}
+
 libvirt_end() {
 	virsh_system destroy guest > /dev/null 2>&1
 	kill "$(cat /run/libvirtd.pid)" "$(cat /run/virtlogd.pid)" 2> /dev/null
@@ -188,6 +211,7 @@ libvirt_cases() {
 	libvirt_step "suspend, resume" libvirt_stands
 	libvirt_step "managedsave, start" libvirt_saves
 	libvirt_step "shutdown, start, destroy, undefine" libvirt_ends
+	[ -z "${KEEL_FULL:-}" ] || libvirt_step "a user's session" session_lives
 	libvirt_end
 	guests_kill
 }
