@@ -83,12 +83,17 @@ console_start() {
 	guest_launch guest console script -qefc "virsh -q -c qemu:///system $*" /dev/null
 }
 
+# domain_of UID FILE: the domain's process, which FILE tells, is that user's.
+domain_of() {
+	says '^[0-9]+$' cat "$2" && says "^Uid:[[:space:]]+$1[[:space:]]" cat "/proc/$said/status"
+}
+
 # A cgroup of its own, and another /dev than that of the host's other processes.
 domain_apart() {
 	local pid
 
-	says "^ *[0-9]+ +$QEMU_USER " ps -C qemu-system-x86_64 -o pid=,uid=,args= || return 1
-	read -r pid _ <<< "$said"
+	domain_of "$QEMU_USER" /run/libvirt/qemu/guest.pid || return 1
+	pid=$(cat /run/libvirt/qemu/guest.pid)
 	says '^0::/machine/qemu-1-guest' cat "/proc/$pid/cgroup" || return 1
 	[ "$(readlink "/proc/$pid/ns/mnt")" != "$(readlink "/proc/$(cat /run/libvirtd.pid)/ns/mnt")" ] &&
 		return 0
@@ -179,7 +184,7 @@ session_lives() {
 		"virsh -q -c qemu:///session create $work/guest.xml --console" /dev/null
 	guest_up guest || return 1
 	says '^running$' virsh_session domstate guest &&
-		says '^ *65534 ' ps -C qemu-system-x86_64 -o uid=,args= &&
+		domain_of 65534 "$work/home/libvirt/qemu/run/guest.pid" &&
 		says '' virsh_session destroy guest || return 1
 	guest_ended guest 0 && host_free
 }
