@@ -169,7 +169,7 @@ libvirt_ends() {
 # Who is in the group kvm, and nothing else.
 as_user() {
 	setpriv --reuid nobody --regid "$(stat -c %g /dev/kvm)" --clear-groups \
-		env HOME="$work/home" XDG_RUNTIME_DIR="$work/home" "$@"
+		env -i PATH="$PATH" HOME="$work/home" XDG_RUNTIME_DIR="$work/home" "$@"
 }
 
 virsh_session() {
@@ -192,6 +192,7 @@ session_lives() {
 libvirt_end() {
 	virsh_system destroy guest > /dev/null 2>&1
 	kill "$(cat /run/libvirtd.pid)" "$(cat /run/virtlogd.pid)" 2> /dev/null
+	[ -z "${RESULTS:-}" ] || cp "$work/libvirtd.log" "$RESULTS/"
 }
 
 libvirt_elsewhere() {
