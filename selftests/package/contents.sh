@@ -12,7 +12,8 @@ listing() {	# PACKAGE
 
 tools_files() {
 	grep -v '^#' "$suite/files" | LC_ALL=C sort -k 2 > "$work/expected"
-	listing keel-tools > "$work/found"
+	listing keel-tools | sed -E 's:(doc/keel-tools/[^/]*)\.gz$:\1:' |
+		LC_ALL=C sort -k 2 > "$work/found"
 	same "$work/expected" "$work/found"
 }
 
