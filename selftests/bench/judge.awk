@@ -21,7 +21,7 @@ function read_baseline(    line, word, n) {
 		n = split(line, word)
 		if (word[1] == "kernel")
 			base_kernel = word[2]
-		else if (word[1] == host && n >= 3)
+		else if (word[1] == host && n == 5)
 			base[order[++items] = word[2]] = word[3]
 	}
 }

@@ -12,8 +12,24 @@ listing() {	# PACKAGE
 
 tools_files() {
 	grep -v '^#' "$suite/files" | LC_ALL=C sort -k 2 > "$work/expected"
-	listing keel-tools > "$work/found"
+	listing keel-tools | sed -E 's:(doc/keel-tools/[^/]*)\.gz$:\1:' |
+		LC_ALL=C sort -k 2 > "$work/found"
 	same "$work/expected" "$work/found"
+}
+
+# As Debian has them: long ones are compressed.
+pages_there() {
+	local page path count=0
+
+	for page in "$top"/README "$top"/Documentation/*; do
+		path=$tools/usr/share/doc/keel-tools/${page##*/}
+		case $page in
+		*.[1-9]) continue ;;
+		esac
+		cmp "$page" "$path" 2> /dev/null || zcat "$path.gz" | cmp "$page" - || return
+		count=$((count + 1))
+	done
+	[ $count -gt 10 ]
 }
 
 # The sources as they are here, no more and no less, and what Debian wants.
@@ -176,6 +192,7 @@ modules_load() {
 
 contents_steps() {
 	step "keel-tools has its files, with their modes" tools_files
+	step "README and all of Documentation are in keel-tools" pages_there
 	step "keel-dkms has the sources and nothing else" dkms_files
 	step "the sources are those of this tree" sources_same
 	step "all belongs to root" owners

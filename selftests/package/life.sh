@@ -129,11 +129,12 @@ old_refused() {
 	another_kernel $OLD_KERNEL && refused $OLD_KERNEL
 }
 
+# Nothing but KVM selects PREEMPT_NOTIFIERS.
 bare_refused() {
 	local dir=$root/lib/modules/$BARE_KERNEL/build
 
 	another_kernel $BARE_KERNEL && rm "$dir" && mkdir -p "$dir/include" &&
-		grep -v KVM "$(headers)/.config" > "$dir/.config" &&
+		grep -vE 'KVM|PREEMPT_NOTIFIERS' "$(headers)/.config" > "$dir/.config" &&
 		refused $BARE_KERNEL
 }
 
