@@ -318,6 +318,7 @@ const char *fresh_vm_check(int dev)
 
 #define HANG_SECONDS	60	/* far more than any one call takes on the slowest host */
 #define TURN_MS		50
+#define TELL_TURNS	400	/* 20 seconds */
 
 void *shared_memory(size_t size)
 {
@@ -340,8 +341,8 @@ static unsigned long hang_turns(void)
 int run_watched(int (*fn)(void *), void *arg, volatile u64 *progress)
 {
 	struct timespec turn = { 0, TURN_MS * 1000000L };
-	unsigned long idle = 0;
-	u64 seen = *progress;
+	unsigned long idle = 0, turns = 0;
+	u64 seen = *progress, told = seen;
 	int status;
 	pid_t pid;
 
@@ -353,6 +354,11 @@ int run_watched(int (*fn)(void *), void *arg, volatile u64 *progress)
 		nanosleep(&turn, NULL);
 		idle = *progress == seen ? idle + 1 : 0;
 		seen = *progress;
+		/* Who waits for a word of ours does so for minutes. */
+		if (++turns % TELL_TURNS == 0 && seen != told) {
+			told = seen;
+			note("%llu so far", (unsigned long long)told);
+		}
 		if (idle > hang_turns()) {
 			kill(pid, SIGKILL);
 			return -1;

@@ -84,7 +84,8 @@ const char *fresh_vm_check(int dev);
 
 /*
  * Run @fn in a process of its own, which counts on in *@progress: its exit status, 128 and
- * the signal that killed it, or -1 if it made no progress for so long that it hangs.
+ * the signal that killed it, or -1 if it made no progress for so long that it hangs. Tells
+ * now and then how far it is.
  */
 int run_watched(int (*fn)(void *), void *arg, volatile u64 *progress);
 void *shared_memory(size_t size);	/* with processes forked later */
