@@ -89,6 +89,13 @@ bool on_host(const char *name)
 	return host && !strcmp(host, name);
 }
 
+static bool kernel_has_sanitizers(void)
+{
+	const char *kernel = getenv("KEEL_KERNEL") ?: "";
+
+	return !strcmp(kernel, "kasan") || !strcmp(kernel, "kcsan");
+}
+
 unsigned long count_of_run(const struct counts *c)
 {
 	const char *given = getenv(c->env), *full_env = getenv("KEEL_FULL");
@@ -98,8 +105,8 @@ unsigned long count_of_run(const struct counts *c)
 		return strtoul(given, NULL, 0);
 	if (on_host("intel"))
 		return c->intel * (full ? 10 : 1);
-	if (kernel_has_kasan())
-		return c->kasan * (full ? 10 : 1);
+	if (kernel_has_sanitizers())
+		return c->sanitizers * (full ? 10 : 1);
 	return full ? c->full : c->amd;
 }
 
