@@ -227,7 +227,7 @@ struct keel_vm_arch {
 	struct mutex apic_map_lock;
 	atomic_t apic_map_dirty;
 	u32 split_pins;				/* (l) routes reserved for the userspace IOAPIC */
-	bool x2apic_format, x2apic_no_broadcast_quirk;	/* KVM_CAP_X2APIC_API, (l) */
+	bool x2apic_format, x2apic_no_broadcast_quirk;	/* KVM_CAP_X2APIC_API, (a) */
 	u32 bsp_vcpu_id;			/* (l) */
 	u64 disabled_quirks;			/* (l) */
 	bool cpuid_enforced;
