@@ -164,17 +164,29 @@ scans_logs() {
 		[    1.000000] BUG: one
 		[    2.000000] WARNING: CPU: 0 PID: 1 at arch/x86/run.c:1
 	END
-	complains "a race of the kernel's own" 0 <<-END
+	complains "a race of the kernel's own, in what Keel called" 0 <<-END
 		[    1.000000] ==================================
 		[    1.000000] BUG: KCSAN: data-race in one / two
+		[    1.000000]
+		[    1.000000] write to 0xffff888012345678 of 8 bytes by task 259 on cpu 1:
 		[    1.000000]  one+0x10/0x20
+		[    1.000000]  caller+0x10/0x20
+		[    1.000000]  keel_one+0x10/0x20 [keel]
+		[    1.000000]
+		[    1.000000] read to 0xffff888012345678 of 8 bytes by interrupt on cpu 0:
+		[    1.000000]  two+0x10/0x20
 		[    1.000000] ==================================
 		[    1.000000]  a line [keel]
 	END
 	complains "a race of Keel's, and another complaint within one" 2 <<-END
 		[    1.000000] ==================================
-		[    1.000000] BUG: KCSAN: data-race in one / two
+		[    1.000000] BUG: KCSAN: data-race in one / memcpy
+		[    1.000000]
+		[    1.000000] write to 0xffff888012345678 of 8 bytes by task 259 on cpu 1:
 		[    1.000000]  one+0x10/0x20
+		[    1.000000]
+		[    1.000000] read to 0xffff888012345678 of 8 bytes by task 260 on cpu 0:
+		[    1.000000]  memcpy+0x10/0x20
 		[    1.000000]  keel_one+0x10/0x20 [keel]
 		[    1.000000] ==================================
 		[    1.000000] ==================================
