@@ -26,8 +26,10 @@ int keel_times_start(struct keel_vcpu *vcpu)
 		smp_store_release(&vcpu->times, times);
 	}
 	/* An exit that was noted when others looked is no exit of now. */
-	if (!r && !vcpu->times_users++)
+	if (!r && !vcpu->times_users)
 		WRITE_ONCE(vcpu->times_since, 0);
+	if (!r)
+		WRITE_ONCE(vcpu->times_users, vcpu->times_users + 1);
 	mutex_unlock(&vm->lock);
 	if (!r)
 		static_branch_inc(&keel_times_on.key);
@@ -51,7 +53,7 @@ void keel_times_flush(void)
 void keel_times_note_exit(struct keel_vcpu *vcpu, unsigned int kind)
 {
 	vcpu->times_kind = kind;
-	vcpu->times_since = get_cycles();
+	WRITE_ONCE(vcpu->times_since, get_cycles());
 }
 
 /* The first exit that is timed ends with the entry behind it; other CPUs' cycles may differ. */
@@ -59,12 +61,13 @@ void keel_times_note_entry(struct keel_vcpu *vcpu)
 {
 	/* Pairs with the release in keel_times_start(). */
 	struct keel_exit_times *times = smp_load_acquire(&vcpu->times);
-	s64 cycles = get_cycles() - vcpu->times_since;
+	u64 since = READ_ONCE(vcpu->times_since);
+	s64 cycles = get_cycles() - since;
 	unsigned int bucket;
 
-	if (times && vcpu->times_since && cycles > 0 && READ_ONCE(vcpu->times_users)) {
+	if (times && since && cycles > 0 && READ_ONCE(vcpu->times_users)) {
 		bucket = min_t(unsigned int, ilog2(cycles), KEEL_TIMES_BUCKETS - 1);
-		times->count[vcpu->times_kind][bucket]++;
+		keel_count(&times->count[vcpu->times_kind][bucket], 1);
 	}
-	vcpu->times_since = 0;
+	WRITE_ONCE(vcpu->times_since, 0);
 }

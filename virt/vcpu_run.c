@@ -106,7 +106,7 @@ long keel_vcpu_run(struct keel_vcpu *vcpu)
 	r = arch_vcpu_run(vcpu);
 	vcpu_sigset_leave(vcpu);
 	if (!r)
-		vcpu->stat.user_exits++;
+		keel_count(&vcpu->stat.user_exits, 1);
 	return r;
 }
 
@@ -129,7 +129,7 @@ void keel_vcpu_block(struct keel_vcpu *vcpu)
 {
 	WRITE_ONCE(vcpu->stat.blocking, 1);
 	if (!rcuwait_wait_event(&vcpu->wait, vcpu_block_ends(vcpu), TASK_INTERRUPTIBLE))
-		vcpu->stat.wakeups++;
+		keel_count(&vcpu->stat.wakeups, 1);
 	WRITE_ONCE(vcpu->stat.blocking, 0);
 }
 

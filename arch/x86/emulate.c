@@ -229,7 +229,7 @@ static int emulate_run(struct keel_vcpu *vcpu)
 	r = emulate_steps(vcpu, &n);
 	keel_mem_leave(vcpu);
 
-	vcpu->stat.insns_emulated += n;
+	keel_count(&vcpu->stat.insns_emulated, n);
 	if (n && vcpu->arch.emul.ctxt.cr0 != keel_cr0(vcpu) &&
 	    keel_set_cr0(vcpu, vcpu->arch.emul.ctxt.cr0)) {
 		keel_inject_gp(vcpu, 0);

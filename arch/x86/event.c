@@ -160,7 +160,7 @@ static void keel_start_exception(struct keel_vcpu *vcpu)
 	keel_deliver_exception_payload(vcpu);
 	e->pending = false;
 	e->injected = true;
-	vcpu->stat.exception_injections++;
+	keel_count(&vcpu->stat.exception_injections, 1);
 	keel_give_exception(vcpu);
 }
 
@@ -253,7 +253,7 @@ static void keel_give_irq(struct keel_vcpu *vcpu)
 		.vector = vcpu->arch.irq.vector,
 	};
 
-	vcpu->stat.irq_injections++;
+	keel_count(&vcpu->stat.irq_injections, 1);
 	vcpu->arch.given = KEEL_GIVEN_IRQ;
 	keel_give(vcpu, &ev);
 }
@@ -262,7 +262,7 @@ static void keel_give_nmi(struct keel_vcpu *vcpu)
 {
 	struct keel_event ev = { .type = KEEL_EV_NMI, .vector = X86_TRAP_NMI };
 
-	vcpu->stat.nmi_injections++;
+	keel_count(&vcpu->stat.nmi_injections, 1);
 	vcpu->arch.given = KEEL_GIVEN_NMI;
 	keel_give(vcpu, &ev);
 }

@@ -149,7 +149,7 @@ static int keel_exit_hlt(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	int r = keel_skip(vcpu, exit);
 
-	vcpu->stat.halts++;
+	keel_count(&vcpu->stat.halts, 1);
 	return r == KEEL_RESUME ? keel_vcpu_halt(vcpu) : r;
 }
 
@@ -326,7 +326,7 @@ static noinline int keel_quick_watched(struct keel_vcpu *vcpu, struct keel_exit 
 int keel_exit_quick(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
 	BUILD_BUG_ON(KEEL_NR_EXITS > KEEL_NR_EXIT_STATS);
-	vcpu->stat.exits[exit->kind]++;
+	keel_count(&vcpu->stat.exits[exit->kind], 1);
 	if (keel_times_watched() || trace_keel_exit_enabled())
 		return keel_quick_watched(vcpu, exit);
 	return keel_quick(vcpu, exit);

@@ -129,7 +129,7 @@ int keel_plain_mmio(struct keel_vcpu *vcpu, const struct keel_exit *exit)
 		return KEEL_LATER;
 	if (plain_rings(vcpu, p, exit))
 		return keel_skip_len(vcpu, p->len);
-	vcpu->stat.insns_emulated++;
+	keel_count(&vcpu->stat.insns_emulated, 1);
 	return p->write ? plain_write(vcpu, p, exit->fault.gpa) :
 			  plain_read(vcpu, p, exit->fault.gpa);
 }

@@ -298,7 +298,7 @@ static int keel_host_work(struct keel_vcpu *vcpu)
 
 	if (r == -EINTR) {
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
-		vcpu->stat.signal_exits++;
+		keel_count(&vcpu->stat.signal_exits, 1);
 	}
 	return r ?: KEEL_RESUME;
 }
@@ -366,7 +366,7 @@ static int keel_run_uninitialized(struct keel_vcpu *vcpu)
 		return r;
 	if (signal_pending(current)) {
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
-		vcpu->stat.signal_exits++;
+		keel_count(&vcpu->stat.signal_exits, 1);
 		return -EINTR;
 	}
 	return -EAGAIN;

@@ -216,9 +216,9 @@ static int enable_x2apic_api(struct keel_vm *vm, u64 flags)
 	if (flags & ~(u64)KEEL_X2APIC_API)
 		return -EINVAL;
 	if (flags & KVM_X2APIC_API_USE_32BIT_IDS)
-		vm->arch.x2apic_format = true;
+		WRITE_ONCE(vm->arch.x2apic_format, true);
 	if (flags & KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
-		vm->arch.x2apic_no_broadcast_quirk = true;
+		WRITE_ONCE(vm->arch.x2apic_no_broadcast_quirk, true);
 	return 0;
 }
 

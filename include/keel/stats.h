@@ -5,6 +5,7 @@
 #ifndef KEEL_STATS_H
 #define KEEL_STATS_H
 
+#include <linux/compiler.h>
 #include <linux/jump_label_ratelimit.h>
 #include <linux/types.h>
 #include <linux/keel.h>
@@ -28,6 +29,16 @@ struct keel_vcpu_stat {
 	u64 blocking;		/* 1: in keel_vcpu_block() */
 	u64 exits[KEEL_NR_EXIT_STATS];	/* by enum keel_exit_kind */
 };
+
+/* A counter that one thread writes and anybody reads, at any time and without a lock. */
+static inline void keel_count(u64 *counter, u64 n)
+{
+	/*
+	 * An aligned u64 is never seen half written, and to increment memory is one
+	 * instruction, which WRITE_ONCE() would make three.
+	 */
+	data_race(*counter += n);
+}
 
 struct keel_vm;
 struct keel_vcpu;

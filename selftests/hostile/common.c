@@ -89,6 +89,13 @@ bool on_host(const char *name)
 	return host && !strcmp(host, name);
 }
 
+static bool kernel_has_sanitizers(void)
+{
+	const char *kernel = getenv("KEEL_KERNEL") ?: "";
+
+	return !strcmp(kernel, "kasan") || !strcmp(kernel, "kcsan");
+}
+
 unsigned long count_of_run(const struct counts *c)
 {
 	const char *given = getenv(c->env), *full_env = getenv("KEEL_FULL");
@@ -98,8 +105,8 @@ unsigned long count_of_run(const struct counts *c)
 		return strtoul(given, NULL, 0);
 	if (on_host("intel"))
 		return c->intel * (full ? 10 : 1);
-	if (kernel_has_kasan())
-		return c->kasan * (full ? 10 : 1);
+	if (kernel_has_sanitizers())
+		return c->sanitizers * (full ? 10 : 1);
 	return full ? c->full : c->amd;
 }
 
@@ -318,6 +325,7 @@ const char *fresh_vm_check(int dev)
 
 #define HANG_SECONDS	60	/* far more than any one call takes on the slowest host */
 #define TURN_MS		50
+#define TELL_TURNS	400	/* 20 seconds */
 
 void *shared_memory(size_t size)
 {
@@ -340,8 +348,8 @@ static unsigned long hang_turns(void)
 int run_watched(int (*fn)(void *), void *arg, volatile u64 *progress)
 {
 	struct timespec turn = { 0, TURN_MS * 1000000L };
-	unsigned long idle = 0;
-	u64 seen = *progress;
+	unsigned long idle = 0, turns = 0;
+	u64 seen = *progress, told = seen;
 	int status;
 	pid_t pid;
 
@@ -353,6 +361,11 @@ int run_watched(int (*fn)(void *), void *arg, volatile u64 *progress)
 		nanosleep(&turn, NULL);
 		idle = *progress == seen ? idle + 1 : 0;
 		seen = *progress;
+		/* Who waits for a word of ours does so for minutes. */
+		if (++turns % TELL_TURNS == 0 && seen != told) {
+			told = seen;
+			note("%llu so far", (unsigned long long)told);
+		}
 		if (idle > hang_turns()) {
 			kill(pid, SIGKILL);
 			return -1;

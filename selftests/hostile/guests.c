@@ -245,10 +245,23 @@ static bool exit_hlt(struct vcpu *v)
 	return true;
 }
 
+static void set_stepping(struct vcpu *v)
+{
+	struct kvm_guest_debug d = {
+		.control = stepping ? KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP : 0,
+	};
+
+	if (ioctl(v->fd, KVM_SET_GUEST_DEBUG, &d) && stepping)
+		fail(v, "KVM_SET_GUEST_DEBUG", errno, 0);
+}
+
+/* What loaded the flags, as POPF does, has taken TF away: it is asked for anew. */
 static bool exit_debug(struct vcpu *v)
 {
 	if (!stepping)
 		fail(v, "KVM_EXIT_DEBUG, and nobody debugs", v->run->debug.arch.exception, 0);
+	else
+		set_stepping(v);
 	return stepping;
 }
 
@@ -344,16 +357,6 @@ static void *run_guest(void *arg)
 	}
 	kick_stop(&k);
 	return NULL;
-}
-
-static void set_stepping(struct vcpu *v)
-{
-	struct kvm_guest_debug d = {
-		.control = stepping ? KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP : 0,
-	};
-
-	if (ioctl(v->fd, KVM_SET_GUEST_DEBUG, &d) && stepping)
-		fail(v, "KVM_SET_GUEST_DEBUG", errno, 0);
 }
 
 /* A second vCPU starts with the same code, or waits to be started. */

@@ -42,11 +42,11 @@ u64 rng_boundary(struct rng *r);
 u64 seed_of_run(void);
 /*
  * A count from the environment, else what is right for this host and KEEL_FULL. An Intel
- * host is slow, and so is one with KASAN: with KEEL_FULL ten times as many there.
+ * host is slow, and so is a kernel with sanitizers: with KEEL_FULL ten times as many there.
  */
 struct counts {
 	const char *env;
-	unsigned long amd, intel, kasan, full;
+	unsigned long amd, intel, sanitizers, full;
 };
 unsigned long count_of_run(const struct counts *c);
 bool on_host(const char *name);
@@ -84,7 +84,8 @@ const char *fresh_vm_check(int dev);
 
 /*
  * Run @fn in a process of its own, which counts on in *@progress: its exit status, 128 and
- * the signal that killed it, or -1 if it made no progress for so long that it hangs.
+ * the signal that killed it, or -1 if it made no progress for so long that it hangs. Tells
+ * now and then how far it is.
  */
 int run_watched(int (*fn)(void *), void *arg, volatile u64 *progress);
 void *shared_memory(size_t size);	/* with processes forked later */

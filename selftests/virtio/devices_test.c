@@ -476,6 +476,7 @@ static void anything(struct vdev *d)
 {
 	unsigned int i;
 
+	rig_seed();
 	driver_start();
 	for (i = 0; i < 20000; i++) {
 		if (rig_random() % 4 == 0)

@@ -4,7 +4,10 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 #include "rig.h"
+#include "tap.h"
 
 static const struct vm_options opt = { .mem = RAM };
 
@@ -40,10 +43,27 @@ void rig_offer(uint16_t head)
 	__atomic_add_fetch(&rig_avail()->idx, 1, __ATOMIC_RELEASE);
 }
 
+static uint64_t random_state;
+
+static unsigned long seed(void)
+{
+	const char *given = getenv("SEED"), *full = getenv("KEEL_FULL");
+
+	if (given && *given)
+		return strtoul(given, NULL, 0);
+	return full && *full ? time(NULL) * 1000003UL + getpid() : 1;
+}
+
+void rig_seed(void)
+{
+	unsigned long n = seed();
+
+	tap_note("SEED=%lu", n);
+	random_state = (n + 1) * 0x9e3779b97f4a7c15ull;
+}
+
 uint32_t rig_random(void)
 {
-	static uint64_t state = 1;
-
-	state = state * 6364136223846793005ull + 1442695040888963407ull;
-	return state >> 33;
+	random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
+	return random_state >> 33;
 }

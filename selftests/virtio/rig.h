@@ -43,6 +43,11 @@ void rig_put(unsigned int i, uint64_t addr, uint32_t len, uint16_t flags, uint16
 void rig_put_table(unsigned int i, uint64_t addr, uint32_t len, uint16_t flags, uint16_t next);
 /* Make the chain that starts at @head available. */
 void rig_offer(uint16_t head);
+/*
+ * A test that goes by chance begins with this: SEED, from the environment, says how it goes,
+ * whatever ran before it. It is 1 unless KEEL_FULL is set; printed.
+ */
+void rig_seed(void);
 uint32_t rig_random(void);
 
 #endif

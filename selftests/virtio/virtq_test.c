@@ -310,6 +310,7 @@ TEST(any_ring_at_all)
 {
 	unsigned int i, j, popped = 0, broken = 0;
 
+	rig_seed();
 	for (i = 0; i < 20000; i++) {
 		rig_setup();
 		rig_q.r.event_idx = i & 1;

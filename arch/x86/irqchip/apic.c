@@ -337,7 +337,7 @@ int keel_apic_get_state(struct keel_vcpu *vcpu, struct kvm_lapic_state *s)
 		return -EINVAL;
 	keel_apic_timer_expired(vcpu);	/* a tick that is due is in IRR, not lost */
 	apicv_take_posted(apic);
-	lapic_get_state(&apic->core, s->regs, vcpu->vm->arch.x2apic_format);
+	lapic_get_state(&apic->core, s->regs, READ_ONCE(vcpu->vm->arch.x2apic_format));
 	count = apic_timer_count(apic);
 	memcpy(s->regs + LAPIC_TMCCT, &count, sizeof(count));
 	return 0;
@@ -348,7 +348,7 @@ int keel_apic_set_state(struct keel_vcpu *vcpu, struct kvm_lapic_state *s)
 	struct keel_apic *apic = vcpu->arch.apic;
 	u32 count;
 
-	if (!apic || lapic_set_state(&apic->core, s->regs, vcpu->vm->arch.x2apic_format))
+	if (!apic || lapic_set_state(&apic->core, s->regs, READ_ONCE(vcpu->vm->arch.x2apic_format)))
 		return -EINVAL;
 	memcpy(&count, s->regs + LAPIC_TMCCT, sizeof(count));
 	apic_timer_restore(apic, lapic_get(&apic->core, LAPIC_TMICT), count);

@@ -260,7 +260,8 @@ static bool apic_matches(struct keel_vcpu *vcpu, const struct keel_apic_msg *msg
 	if (!vcpu->arch.apic)
 		return false;
 	lapic_addr(&vcpu->arch.apic->core, &addr);
-	return apic_addr_match(&addr, vcpu->idx, msg, vcpu->vm->arch.x2apic_no_broadcast_quirk);
+	return apic_addr_match(&addr, vcpu->idx, msg,
+			       READ_ONCE(vcpu->vm->arch.x2apic_no_broadcast_quirk));
 }
 
 static void apic_offer_by_scan(struct apic_delivery *d, struct keel_vm *vm)
@@ -307,7 +308,7 @@ int keel_apic_deliver(struct keel_vm *vm, const struct keel_apic_msg *msg)
 int arch_irq_msi(struct keel_vm *vm, u64 address, u32 data)
 {
 	struct keel_apic_msg msg;
-	int r = apic_msi_decode(&msg, address, data, vm->arch.x2apic_format);
+	int r = apic_msi_decode(&msg, address, data, READ_ONCE(vm->arch.x2apic_format));
 
 	return r ?: keel_apic_deliver(vm, &msg);
 }

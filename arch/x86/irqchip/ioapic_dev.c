@@ -120,7 +120,8 @@ static bool split_matches(struct keel_vcpu *vcpu, const struct keel_apic_msg *ms
 	if (!vcpu->arch.apic)
 		return false;
 	lapic_addr(&vcpu->arch.apic->core, &addr);
-	return apic_addr_match(&addr, vcpu->idx, msg, vcpu->vm->arch.x2apic_no_broadcast_quirk);
+	return apic_addr_match(&addr, vcpu->idx, msg,
+			       READ_ONCE(vcpu->vm->arch.x2apic_no_broadcast_quirk));
 }
 
 /* Userspace's IOAPIC has the first GSIs, as MSI routes that carry its trigger mode. */

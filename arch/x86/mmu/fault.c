@@ -120,7 +120,7 @@ static int fault_commit(struct fault *f, struct s2_map *m)
 	if (m->write && m->dirty && f->slot)
 		keel_mark_dirty(vcpu->vm, f->slot, f->gfn);
 	if (!m->spurious)
-		vcpu->stat.faults++;
+		keel_count(&vcpu->stat.faults, 1);
 	keel_s2_account(vcpu->vm);
 	return KEEL_RESUME;
 }
@@ -154,7 +154,7 @@ static bool fault_permit_write(struct fault *f, const struct s2_leaf *leaf)
 		return fault_split(f, leaf);
 	s2_make_writable(vcpu->vm->arch.s2, leaf);
 	keel_mark_dirty(vcpu->vm, f->slot, f->gfn);
-	vcpu->stat.faults++;
+	keel_count(&vcpu->stat.faults, 1);
 	return true;
 }
 

@@ -236,7 +236,7 @@ struct keel_vm_arch {
 	struct mutex apic_map_lock;
 	atomic_t apic_map_dirty;
 	u32 split_pins;				/* (l) routes reserved for the userspace IOAPIC */
-	bool x2apic_format, x2apic_no_broadcast_quirk;	/* KVM_CAP_X2APIC_API, (l) */
+	bool x2apic_format, x2apic_no_broadcast_quirk;	/* KVM_CAP_X2APIC_API, (a) */
 	u32 bsp_vcpu_id;			/* (l) */
 	u64 disabled_quirks;			/* (l) written; see keel_vm_quirk() */
 	gpa_t tss_addr, identity_map_addr;	/* (l) stored; unused with unrestricted guest */
