@@ -38,6 +38,8 @@
 #define unreachable()	__builtin_unreachable()
 
 #define barrier()	__asm__ __volatile__("" : : : "memory")
+/* Of single threads, in userspace. */
+#define data_race(expr)	(expr)
 #define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, val) \
 	do { *(volatile __typeof__(x) *)&(x) = (val); } while (0)
