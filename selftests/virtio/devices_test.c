@@ -497,6 +497,21 @@ TEST(any_driver_of_random_numbers)
 	anything(driver_device("rng", NULL));
 }
 
+/* What it writes must not get among the results. */
+TEST(any_driver_of_a_console)
+{
+	int out;
+
+	fflush(stdout);
+	out = dup(STDOUT_FILENO);
+	dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
+	anything(driver_device("console", NULL));
+	reg_write(VIRTIO_MMIO_STATUS, 0);
+	fflush(stdout);
+	dup2(out, STDOUT_FILENO);
+	close(out);
+}
+
 TEST(any_driver_of_a_balloon)
 {
 	anything(driver_device("balloon", NULL));

@@ -31,9 +31,9 @@ void vm_exit(struct vm *vm, int status)
 	abort();
 }
 
-size_t serial_escape(struct vm *vm, char *buf, size_t len)
+ssize_t serial_input(struct watch *w, void *buf, size_t len)
 {
-	return len;
+	return -1;
 }
 
 void control_progress(struct vm *vm)
@@ -82,7 +82,9 @@ struct vdev *driver_device(const char *option, const char *arg)
 	rig_setup();
 	rig_vm.vdevs = 0;
 	strcpy(text, arg ? arg : "");
-	virtio_add(&rig_vm, virtio_type(option), text);
+	for (q = 0; strcmp(virtio_types[q]->option, option); q++)
+		;
+	virtio_add(&rig_vm, virtio_types[q], text);
 	rig_vm.vdev[0]->irqfd = eventfd(0, EFD_NONBLOCK);
 	for (q = 0; q < VIRTIO_QUEUES; q++)
 		rig_vm.vdev[0]->kicked[q].fd = rig_vm.vdev[0]->irqfd;

@@ -6,8 +6,7 @@
 #define VIRTIO_RIG_H
 
 #include <assert.h>
-#include "keelvm.h"
-#include "virtq.h"
+#include "virtio.h"
 
 #define RAM		(1u << 20)
 #define NUM		16u

@@ -6,7 +6,6 @@
  * that takes time is looked at again when something has happened.
  */
 #include <linux/virtio_balloon.h>
-#include <linux/virtio_ids.h>
 #include "virtio.h"
 
 #define CLIENTS		4
@@ -25,9 +24,8 @@ static bool go_on;			/* after it */
 
 static void hang_up(struct client *c)
 {
-	loop_watch(&c->w, 0);
-	close(c->w.fd);
-	c->w.fd = 0;		/* free */
+	close(loop_forget(&c->w));
+	c->w.vm = NULL;		/* free */
 }
 
 static void answer(struct client *c, const char *text)
@@ -51,26 +49,15 @@ static void finish(const char *text)
 
 /* ---- commands: what they return is the answer; NULL: it comes later ---- */
 
-static struct vdev *balloon(struct vm *vm)
-{
-	unsigned int i;
-
-	for (i = 0; i < vm->vdevs; i++)
-		if (vm->vdev[i]->type->id == VIRTIO_ID_BALLOON)
-			return vm->vdev[i];
-	return NULL;
-}
-
 static const char *do_status(struct client *c, char *arg __unused)
 {
 	static char text[128];
 	struct vm *vm = c->w.vm;
-	struct vdev *d = balloon(vm);
+	struct virtio_balloon_config *b = vm->balloon ? (void *)vm->balloon->r.config : NULL;
 
 	snprintf(text, sizeof(text), "ok %s cpus %u mem %llu balloon %u",
 		 vm->paused ? "paused" : "running", vm->opt->cpus,
-		 (unsigned long long)vm->opt->mem >> 20,
-		 d ? ((struct virtio_balloon_config *)d->r.config)->actual >> 8 : 0);
+		 (unsigned long long)vm->opt->mem >> 20, b ? b->actual >> 8 : 0);
 	return text;
 }
 
@@ -112,7 +99,7 @@ static const char *do_snapshot(struct client *c, char *arg)
 
 static const char *do_balloon(struct client *c, char *arg)
 {
-	struct vdev *d = balloon(c->w.vm);
+	struct vdev *d = c->w.vm->balloon;
 	unsigned long mib;
 	char *end;
 
@@ -165,9 +152,8 @@ static void saved(struct watch *w, short events __unused)
 	char text[512] = "";
 
 	if (read(w->fd, text, sizeof(text) - 1) <= 0)
-		strcpy(text, "error: the process that writes the snapshot died");
-	loop_watch(w, 0);
-	close(w->fd);
+		strcpy(text, "error: no process could write the snapshot");
+	close(loop_forget(w));
 	finish(text);
 }
 
@@ -190,22 +176,15 @@ void control_progress(struct vm *vm)
 
 /* ---- clients ---- */
 
-/* A byte at a time, up to a line: what follows waits in the socket. */
 static void readable(struct watch *w, short events __unused)
 {
 	struct client *c = w->owner;
-	ssize_t n;
+	int n = read_line(w->fd, c->line, &c->len, sizeof(c->line));
 
-	while ((n = recv(w->fd, c->line + c->len, 1, 0)) == 1 && c->line[c->len] != '\n')
-		if (++c->len == sizeof(c->line))
-			break;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n != 1 || c->len == sizeof(c->line)) {
+	if (n < 0)
 		hang_up(c);
+	if (n <= 0)
 		return;
-	}
-	c->line[c->len] = 0;
 	c->len = 0;
 	command(c);
 }
@@ -214,7 +193,7 @@ static void accepted(struct watch *w, short events __unused)
 {
 	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), i;
 
-	for (i = 0; i < CLIENTS && clients[i].w.fd; i++)
+	for (i = 0; i < CLIENTS && clients[i].w.vm; i++)
 		;
 	if (fd < 0 || i == CLIENTS) {
 		close(fd);

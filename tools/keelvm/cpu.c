@@ -7,6 +7,7 @@
 #define CR0_PE		1u
 #define CR0_ET		(1u << 4)
 #define STACK		0x8f00	/* what a kernel of 32 bits may use at first */
+#define REAL_STACK	0x7000
 
 #define MSR_MISC_ENABLE	0x1a0
 
@@ -14,8 +15,7 @@
 
 static void ioctl_cpu(struct vm_cpu *cpu, unsigned long req, void *arg, const char *name)
 {
-	if (ioctl(cpu->fd, req, arg) < 0)
-		vm_die(cpu->vm, VM_HOST, "CPU %u: %s", cpu->id, name);
+	vm_must(cpu->vm, ioctl(cpu->fd, req, arg) >= 0, VM_HOST, "CPU %u: %s", cpu->id, name);
 }
 
 /* The identity of this CPU in what the hypervisor supports */
@@ -42,17 +42,17 @@ static void cpuid_patch(struct vm_cpu *cpu, struct kvm_cpuid_entry2 *e)
 
 static void set_cpuid(struct vm_cpu *cpu)
 {
-	struct kvm_cpuid2 *c = cpu->vm->cpuid;
+	struct vm *vm = cpu->vm;
+	struct kvm_cpuid2 *c = vm->cpuid;
 	unsigned int i;
 
 	if (!c)
 		c = calloc(1, sizeof(*c) + MAX_CPUID * sizeof(c->entries[0]));
-	if (!c)
-		vm_die(cpu->vm, VM_HOST, "memory");
-	cpu->vm->cpuid = c;
+	vm_must(vm, c, VM_HOST, "memory");
+	vm->cpuid = c;
 	c->nent = MAX_CPUID;
-	if (ioctl(cpu->vm->sys, KVM_GET_SUPPORTED_CPUID, c) < 0)
-		vm_die(cpu->vm, VM_HOST, "KVM_GET_SUPPORTED_CPUID");
+	vm_must(vm, !ioctl(vm->sys, KVM_GET_SUPPORTED_CPUID, c), VM_HOST,
+		"KVM_GET_SUPPORTED_CPUID");
 	for (i = 0; i < c->nent; i++)
 		cpuid_patch(cpu, &c->entries[i]);
 	ioctl_cpu(cpu, KVM_SET_CPUID2, c, "KVM_SET_CPUID2");
@@ -67,23 +67,23 @@ size_t cpu_cpuid_size(struct vm *vm)
 static void set_lapic(struct vm_cpu *cpu)
 {
 	struct kvm_lapic_state s;
-	uint32_t lint0 = 0x700, lint1 = 0x400;
+	uint32_t lint[] = { 0x700, 0, 0, 0, 0x400 };
 
 	ioctl_cpu(cpu, KVM_GET_LAPIC, &s, "KVM_GET_LAPIC");
-	memcpy(s.regs + 0x350, &lint0, 4);
-	memcpy(s.regs + 0x360, &lint1, 4);
+	memcpy(s.regs + 0x350, lint, sizeof(lint));
 	ioctl_cpu(cpu, KVM_SET_LAPIC, &s, "KVM_SET_LAPIC");
 }
 
+/* Fast strings, as a BIOS leaves them */
 static void set_msrs(struct vm_cpu *cpu)
 {
 	struct {
 		struct kvm_msrs h;
-		struct kvm_msr_entry e[1];
-	} m = { .h.nmsrs = 1, .e[0] = { .index = MSR_MISC_ENABLE, .data = 1 } };
+		struct kvm_msr_entry e;
+	} m = { .h.nmsrs = 1, .e = { .index = MSR_MISC_ENABLE, .data = 1 } };
 
-	if (ioctl(cpu->fd, KVM_SET_MSRS, &m) != 1)
-		vm_die(cpu->vm, VM_HOST, "CPU %u: KVM_SET_MSRS", cpu->id);
+	vm_must(cpu->vm, ioctl(cpu->fd, KVM_SET_MSRS, &m) == 1, VM_HOST, "CPU %u: KVM_SET_MSRS",
+		cpu->id);
 }
 
 void cpu_create(struct vm *vm, unsigned int id)
@@ -93,20 +93,16 @@ void cpu_create(struct vm *vm, unsigned int id)
 	cpu->vm = vm;
 	cpu->id = id;
 	cpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)id);
-	if (cpu->fd < 0)
-		vm_die(vm, VM_HOST, "KVM_CREATE_VCPU %u", id);
+	vm_must(vm, cpu->fd >= 0, VM_HOST, "KVM_CREATE_VCPU %u", id);
 	cpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
-	if (cpu->run == MAP_FAILED)
-		vm_die(vm, VM_HOST, "mmap of CPU %u", id);
+	vm_must(vm, cpu->run != MAP_FAILED, VM_HOST, "mmap of CPU %u", id);
 	set_cpuid(cpu);
 	set_lapic(cpu);
 	set_msrs(cpu);
 }
 
-/* ---- start states ---- */
-
-/* As Linux's boot protocol and the others want them: segments of 4 GiB */
-void cpu_start_prot(struct vm_cpu *cpu, struct kvm_regs regs)
+/* As Linux's boot protocol and the others want it: segments of 4 GiB; or in real mode */
+void cpu_start(struct vm_cpu *cpu, struct kvm_regs regs, bool real)
 {
 	static const struct kvm_segment data = {
 		.limit = 0xffffffff, .selector = 0x18, .type = 0x3, .present = 1, .s = 1,
@@ -115,31 +111,25 @@ void cpu_start_prot(struct vm_cpu *cpu, struct kvm_regs regs)
 	struct kvm_sregs s;
 
 	ioctl_cpu(cpu, KVM_GET_SREGS, &s, "KVM_GET_SREGS");
-	s.ds = data;
-	s.es = data;
-	s.fs = data;
-	s.gs = data;
-	s.ss = data;
-	s.cs = data;
-	s.cs.selector = 0x10;
-	s.cs.type = 0xb;
-	s.cr0 = CR0_PE | CR0_ET;
-	ioctl_cpu(cpu, KVM_SET_SREGS, &s, "KVM_SET_SREGS");
+	if (real) {
+		s.cs.selector = regs.rip >> 4;
+		s.cs.base = regs.rip & ~0xfULL;
+		regs.rip &= 0xf;
+	} else {
+		s.ds = data;
+		s.es = data;
+		s.fs = data;
+		s.gs = data;
+		s.ss = data;
+		s.cs = data;
+		s.cs.selector = 0x10;
+		s.cs.type = 0xb;
+		s.cr0 = CR0_PE | CR0_ET;
+	}
 	regs.rflags = 2;
-	regs.rsp = STACK;
-	ioctl_cpu(cpu, KVM_SET_REGS, &regs, "KVM_SET_REGS");
-}
-
-void cpu_start_real(struct vm_cpu *cpu, uint64_t addr)
-{
-	struct kvm_regs r = { .rip = addr & 0xf, .rsp = 0x7000, .rflags = 2 };
-	struct kvm_sregs s;
-
-	ioctl_cpu(cpu, KVM_GET_SREGS, &s, "KVM_GET_SREGS");
-	s.cs.selector = addr >> 4;
-	s.cs.base = addr & ~0xfULL;
+	regs.rsp = real ? REAL_STACK : STACK;
 	ioctl_cpu(cpu, KVM_SET_SREGS, &s, "KVM_SET_SREGS");
-	ioctl_cpu(cpu, KVM_SET_REGS, &r, "KVM_SET_REGS");
+	ioctl_cpu(cpu, KVM_SET_REGS, &regs, "KVM_SET_REGS");
 }
 
 /* ---- running ---- */
@@ -150,29 +140,25 @@ static void handle_io(struct vm_cpu *cpu)
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 	unsigned int i;
 
-	if (exec_io(cpu, run, data))
-		return;
 	for (i = 0; i < run->io.count; i++, data += run->io.size)
 		port_io(cpu, run->io.port, run->io.direction == KVM_EXIT_IO_IN, run->io.size, data);
-}
-
-static void nobody_mmio(struct kvm_run *run)
-{
-	if (testdev_mmio)
-		testdev_mmio(run->mmio.phys_addr, run->mmio.is_write, run->mmio.len,
-			     run->mmio.data);
-	else if (!run->mmio.is_write)
-		memset(run->mmio.data, 0xff, run->mmio.len);
 }
 
 static void handle_mmio(struct vm_cpu *cpu)
 {
 	struct kvm_run *run = cpu->run;
+	uint64_t addr = run->mmio.phys_addr;
+	uint8_t *data = run->mmio.data;
 
+	if (exec_mmio(cpu->vm, run))
+		return;
 	pthread_mutex_lock(&cpu->vm->lock);
-	if (!virtio_mmio(cpu->vm, run->mmio.phys_addr, run->mmio.is_write, run->mmio.len,
-			 run->mmio.data))
-		nobody_mmio(run);
+	if (!virtio_mmio(cpu->vm, addr, run->mmio.is_write, run->mmio.len, data)) {
+		if (testdev_mmio)
+			testdev_mmio(addr, run->mmio.is_write, run->mmio.len, data);
+		else if (!run->mmio.is_write)
+			memset(data, 0xff, run->mmio.len);
+	}
 	pthread_mutex_unlock(&cpu->vm->lock);
 }
 
@@ -276,7 +262,7 @@ void vm_pause(struct vm *vm)
 
 bool vm_quiet(struct vm *vm)
 {
-	return vm->paused && vm->parked == vm->opt->cpus && virtio_idle(vm);
+	return vm->paused && vm->parked == vm->opt->cpus && !vm->working;
 }
 
 void vm_resume(struct vm *vm)
@@ -305,7 +291,7 @@ static void handle_exit(struct vm_cpu *cpu)
 {
 	struct kvm_run *run = cpu->run;
 
-	cpu->exits[run->exit_reason & 63]++;
+	cpu->exits[run->exit_reason % COUNT(cpu->exits)]++;
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
 		handle_io(cpu);
@@ -323,12 +309,11 @@ static void handle_exit(struct vm_cpu *cpu)
 	case KVM_EXIT_INTERNAL_ERROR:
 		handle_error(cpu);
 		break;
-	case KVM_EXIT_FAIL_ENTRY:
-		print_state(cpu);
-		vm_die(cpu->vm, VM_GUEST, "entry failed: %#llx", (unsigned long long)
-		       run->fail_entry.hardware_entry_failure_reason);
 	default:
 		print_state(cpu);
+		vm_must(cpu->vm, run->exit_reason != KVM_EXIT_FAIL_ENTRY, VM_GUEST,
+			"entry failed: %#llx", (unsigned long long)
+			run->fail_entry.hardware_entry_failure_reason);
 		vm_die(cpu->vm, VM_GUEST, "exit reason %u", run->exit_reason);
 	}
 }
@@ -344,8 +329,8 @@ void *cpu_run(void *arg)
 			handle_exit(cpu);
 		else if (errno == EINTR)
 			interrupted(cpu);
-		else if (errno != EAGAIN)
-			vm_die(cpu->vm, VM_HOST, "CPU %u: KVM_RUN", cpu->id);
+		else
+			vm_must(cpu->vm, errno == EAGAIN, VM_HOST, "CPU %u: KVM_RUN", cpu->id);
 	}
 	return NULL;
 }

@@ -48,14 +48,11 @@ static struct image open_image(struct vm *vm, const char *name)
 	struct stat st;
 	int fd = open(name, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		vm_die(vm, VM_HOST, "%s", name);
+	vm_must(vm, fd >= 0 && !fstat(fd, &st), VM_HOST, "%s", name);
 	im.size = st.st_size;
-	if (!im.size)
-		vm_die(vm, VM_USAGE, "%s is empty", name);
+	vm_must(vm, im.size, VM_USAGE, "%s is empty", name);
 	im.data = mmap(NULL, im.size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (im.data == MAP_FAILED)
-		vm_die(vm, VM_HOST, "%s", name);
+	vm_must(vm, im.data != MAP_FAILED, VM_HOST, "%s", name);
 	close(fd);
 	return im;
 }
@@ -64,9 +61,8 @@ static void *must_ram(struct vm *vm, const struct image *im, uint64_t addr, uint
 {
 	void *p = vm_ram(vm, addr, len);
 
-	if (!p)
-		vm_die(vm, VM_USAGE, "%s does not fit: %llu bytes at %#llx", im->name,
-		       (unsigned long long)len, (unsigned long long)addr);
+	vm_must(vm, p, VM_USAGE, "%s does not fit: %llu bytes at %#llx", im->name,
+		(unsigned long long)len, (unsigned long long)addr);
 	return p;
 }
 
@@ -92,9 +88,8 @@ static uint64_t load_initrd(struct vm *vm, uint64_t max, uint64_t kernel_end, ui
 	if (!initrd)
 		return 0;
 	im = open_image(vm, initrd);
-	if (im.size > top || ((top - im.size) & ~0xfffULL) < kernel_end)
-		vm_die(vm, VM_USAGE, "%s does not fit beside the kernel: give more memory (-m)",
-		       im.name);
+	vm_must(vm, im.size <= top && ((top - im.size) & ~0xfffULL) >= kernel_end, VM_USAGE,
+		"%s does not fit beside the kernel: give more memory (-m)", im.name);
 	*addr = (top - im.size) & ~0xfffULL;
 	memcpy(must_ram(vm, &im, *addr, im.size), im.data, im.size);
 	return im.size;
@@ -105,18 +100,12 @@ static void set_cmdline(struct vm *vm, size_t max)
 	size_t len = strlen(vm->cmdline) + 1;
 	char *to = vm_ram(vm, CMDLINE, len);
 
-	if (!to || len > CMDLINE_MAX || len > max)
-		vm_die(vm, VM_USAGE, "the command line has %zu bytes, too many for this kernel",
-		       len);
+	vm_must(vm, to && len <= CMDLINE_MAX && len <= max, VM_USAGE,
+		"the command line has %zu bytes, too many for this kernel", len);
 	memcpy(to, vm->cmdline, len);
 }
 
 /* ---- bzImage ---- */
-
-static bool is_bzimage(const struct image *im)
-{
-	return im->size > 0x1000 && !memcmp(im->data + 0x202, "HdrS", 4);
-}
 
 static void load_bzimage(struct vm *vm, const struct image *im)
 {
@@ -127,14 +116,13 @@ static void load_bzimage(struct vm *vm, const struct image *im)
 	uint64_t addr, end, initrd = 0;
 	unsigned int i;
 
-	if (hdr->version < 0x20a || setup >= im->size)
-		vm_die(vm, VM_USAGE, "%s is too old (boot protocol before 2.10)", im->name);
+	vm_must(vm, hdr->version >= 0x20a && setup < im->size, VM_USAGE,
+		"%s is too old (boot protocol before 2.10)", im->name);
 	memset(bp, 0, sizeof(*bp));
 	memcpy(&bp->hdr, hdr, sizeof(*hdr));
 	addr = hdr->relocatable_kernel ? hdr->pref_address : KERNEL_MIN;
 	end = addr + (hdr->init_size > im->size ? hdr->init_size : im->size);
-	must_ram(vm, im, addr, end - addr);
-	memcpy(must_ram(vm, im, addr, im->size - setup), im->data + setup, im->size - setup);
+	memcpy(must_ram(vm, im, addr, end - addr), im->data + setup, im->size - setup);
 	bp->hdr.type_of_loader = 0xff;
 	bp->hdr.loadflags |= LOADED_HIGH;
 	bp->acpi_rsdp_addr = vm->acpi ? ACPI_RSDP : 0;
@@ -147,7 +135,7 @@ static void load_bzimage(struct vm *vm, const struct image *im)
 	bp->hdr.ramdisk_size = load_initrd(vm, bp->hdr.initrd_addr_max + 1ULL, end, &initrd);
 	bp->hdr.ramdisk_image = initrd;
 	/* Paging is the kernel's business: "32-bit Boot Protocol" */
-	cpu_start_prot(&vm->cpu[0], (struct kvm_regs){ .rip = addr, .rsi = ZERO_PAGE });
+	cpu_start(&vm->cpu[0], (struct kvm_regs){ .rip = addr, .rsi = ZERO_PAGE }, false);
 }
 
 /* ---- ELF ---- */
@@ -159,11 +147,6 @@ struct elf {
 	bool wide;
 };
 
-static bool is_elf(const struct image *im)
-{
-	return im->size > sizeof(Elf64_Ehdr) && !memcmp(im->data, ELFMAG, SELFMAG);
-}
-
 /* Program header @i, in the file's bounds, as a 64 bit one */
 static Elf64_Phdr program_header(struct vm *vm, const struct elf *e, unsigned int i)
 {
@@ -171,14 +154,15 @@ static Elf64_Phdr program_header(struct vm *vm, const struct elf *e, unsigned in
 	Elf64_Phdr p;
 	Elf32_Phdr n;
 
-	if (e->phoff > e->im->size || (i + 1) * size > e->im->size - e->phoff)
-		vm_die(vm, VM_USAGE, "%s: cut short", e->im->name);
+	vm_must(vm, e->phoff <= e->im->size && (i + 1) * size <= e->im->size - e->phoff, VM_USAGE,
+		"%s: cut short", e->im->name);
 	memcpy(e->wide ? (void *)&p : (void *)&n, e->im->data + e->phoff + i * size, size);
 	if (!e->wide)
 		p = (Elf64_Phdr){ .p_type = n.p_type, .p_offset = n.p_offset,
 			.p_paddr = n.p_paddr, .p_filesz = n.p_filesz, .p_memsz = n.p_memsz };
-	if (p.p_offset > e->im->size || p.p_filesz > e->im->size - p.p_offset)
-		vm_die(vm, VM_USAGE, "%s: a segment lies outside the file", e->im->name);
+	vm_must(vm, p.p_offset <= e->im->size && p.p_filesz <= e->im->size - p.p_offset &&
+		(p.p_type != PT_LOAD || p.p_filesz <= p.p_memsz), VM_USAGE,
+		"%s: a segment lies outside the file", e->im->name);
 	return p;
 }
 
@@ -198,8 +182,6 @@ static struct elf load_elf(struct vm *vm, const struct image *im)
 
 		if (p.p_type != PT_LOAD)
 			continue;
-		if (p.p_filesz > p.p_memsz)
-			vm_die(vm, VM_USAGE, "%s: a segment lies outside the file", im->name);
 		to = must_ram(vm, im, p.p_paddr, p.p_memsz);
 		memcpy(to, im->data + p.p_offset, p.p_filesz);
 		memset(to + p.p_filesz, 0, p.p_memsz - p.p_filesz);
@@ -251,7 +233,7 @@ static void start_pvh(struct vm *vm, const struct elf *e, uint32_t entry)
 		.rsdp_paddr = vm->acpi ? ACPI_RSDP : 0, .memmap_paddr = MEMORY_MAP,
 		.memmap_entries = memory_map(vm, map),
 	};
-	cpu_start_prot(&vm->cpu[0], (struct kvm_regs){ .rip = entry, .rbx = START_INFO });
+	cpu_start(&vm->cpu[0], (struct kvm_regs){ .rip = entry, .rbx = START_INFO }, false);
 }
 
 /* ---- multiboot ---- */
@@ -285,7 +267,7 @@ static void start_multiboot(struct vm *vm, const struct elf *e)
 	info[4] = CMDLINE;
 	info[5] = size != 0;
 	info[6] = MODULES;
-	cpu_start_prot(&vm->cpu[0], regs);
+	cpu_start(&vm->cpu[0], regs, false);
 }
 
 static void load_elf_guest(struct vm *vm, const struct image *im)
@@ -293,13 +275,12 @@ static void load_elf_guest(struct vm *vm, const struct image *im)
 	struct elf e = load_elf(vm, im);
 	uint32_t entry = pvh_entry(vm, &e);
 
+	vm_must(vm, entry || (!e.wide && is_multiboot(im)), VM_USAGE,
+		"%s has neither a PVH entry nor a multiboot header", im->name);
 	if (entry)
 		start_pvh(vm, &e, entry);
-	else if (!e.wide && is_multiboot(im))
-		start_multiboot(vm, &e);
 	else
-		vm_die(vm, VM_USAGE, "%s has neither a PVH entry nor a multiboot header",
-		       im->name);
+		start_multiboot(vm, &e);
 }
 
 void load_guest(struct vm *vm)
@@ -308,12 +289,12 @@ void load_guest(struct vm *vm)
 
 	if (vm->opt->flat) {
 		memcpy(must_ram(vm, &im, vm->opt->flat_addr, im.size), im.data, im.size);
-		cpu_start_real(&vm->cpu[0], vm->opt->flat_addr);
-	} else if (is_elf(&im)) {
+		cpu_start(&vm->cpu[0], (struct kvm_regs){ .rip = vm->opt->flat_addr }, true);
+	} else if (im.size > sizeof(Elf64_Ehdr) && !memcmp(im.data, ELFMAG, SELFMAG)) {
 		load_elf_guest(vm, &im);
-	} else if (is_bzimage(&im)) {
-		load_bzimage(vm, &im);
 	} else {
-		vm_die(vm, VM_USAGE, "%s is neither a bzImage nor an ELF", im.name);
+		vm_must(vm, im.size > 0x1000 && !memcmp(im.data + 0x202, "HdrS", 4), VM_USAGE,
+			"%s is neither a bzImage nor an ELF", im.name);
+		load_bzimage(vm, &im);
 	}
 }

@@ -8,7 +8,7 @@
  */
 #include "virtio.h"
 
-#define VERSION		2
+#define VERSION		3
 #define PAGE		4096
 #define MAX_MSRS	512
 #define MAX_CPUID	(16 << 10)
@@ -88,12 +88,11 @@ static void get_msrs(struct vm *vm, int fd, struct msrs *m)
 	static struct {
 		struct kvm_msr_list h;
 		uint32_t index[MAX_MSRS];
-	} list;
+	} list = { .h.nmsrs = MAX_MSRS - 1 };
 	unsigned int i;
 
-	list.h.nmsrs = MAX_MSRS - 1;
-	if (ioctl(vm->sys, KVM_GET_MSR_INDEX_LIST, &list) < 0)
-		vm_die(vm, VM_HOST, "KVM_GET_MSR_INDEX_LIST");
+	vm_must(vm, !ioctl(vm->sys, KVM_GET_MSR_INDEX_LIST, &list), VM_HOST,
+		"KVM_GET_MSR_INDEX_LIST");
 	/* Last, or again: it counts from the TSC. */
 	list.index[list.h.nmsrs] = MSR_TSC_DEADLINE;
 	for (i = 0; i <= list.h.nmsrs; i++) {
@@ -145,8 +144,9 @@ static void set_state(struct vm *vm, int fd, const struct state *s, unsigned int
 
 		if (!(s->have & 1u << from))
 			continue;
-		if (rows[from].set == KVM_SET_MSRS ? set_msrs(fd, p) : ioctl(fd, rows[from].set, p))
-			vm_die(vm, VM_HOST, "%s: state %u is not taken", vm->opt->restore, from);
+		vm_must(vm, !(rows[from].set == KVM_SET_MSRS ? set_msrs(fd, p) :
+			      ioctl(fd, rows[from].set, p)), VM_HOST,
+			"%s: state %u is not taken", vm->opt->restore, from);
 	}
 }
 
@@ -203,13 +203,14 @@ static uint64_t sum_pages(uint64_t sum, const uint8_t *page, uint64_t len)
 	return sum;
 }
 
+/* Of all but the sum itself */
 static uint64_t sum_of(const struct snapshot *s, const uint8_t *mem)
 {
-	uint64_t skip = offsetof(struct snapshot, devices);
-	static uint8_t rest[sizeof(*s)] __attribute__((aligned(PAGE)));
+	static struct snapshot copy;
 
-	memcpy(rest, &s->devices, sizeof(*s) - skip);
-	return sum_pages(sum_pages(s->cpus, rest, sizeof(rest)), mem, s->mem);
+	copy = *s;
+	copy.sum = 0;
+	return sum_pages(sum_pages(0, (const uint8_t *)&copy, sizeof(copy)), mem, s->mem);
 }
 
 /* Only what is not zero: the rest are holes. */
@@ -261,11 +262,8 @@ int snapshot_save(struct vm *vm, const char *name)
 		dprintf(0, "%s%s", error ? "error: " : "ok", error ? error : "");
 		_exit(0);
 	}
-	close(fd[1]);
-	if (pid > 0)
-		return fd[0];
-	close(fd[0]);
-	return -1;
+	close(fd[1]);		/* without a process there is nothing to read */
+	return fd[0];
 }
 
 /* ---- restored ---- */
@@ -274,8 +272,7 @@ static const struct snapshot *file;
 
 static void check(struct vm *vm, bool good, const char *why)
 {
-	if (!good)
-		vm_die(vm, VM_USAGE, "%s: %s", vm->opt->restore, why);
+	vm_must(vm, good, VM_USAGE, "%s: %s", vm->opt->restore, why);
 }
 
 void snapshot_open(struct vm *vm, struct vm_options *opt)
@@ -285,13 +282,11 @@ void snapshot_open(struct vm *vm, struct vm_options *opt)
 	uint64_t size;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		vm_die(vm, VM_HOST, "%s", opt->restore);
+	vm_must(vm, fd >= 0 && !fstat(fd, &st), VM_HOST, "%s", opt->restore);
 	size = st.st_size;
 	check(vm, S_ISREG(st.st_mode) && size >= PAGE, "not a snapshot of keelvm");
 	s = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (s == MAP_FAILED)
-		vm_die(vm, VM_HOST, "%s", opt->restore);
+	vm_must(vm, s != MAP_FAILED, VM_HOST, "%s", opt->restore);
 	close(fd);
 	check(vm, !memcmp(s->magic, "KEELVM\0", 8), "not a snapshot of keelvm");
 	check(vm, s->version == VERSION, "a snapshot of another version of keelvm");
@@ -311,9 +306,8 @@ static void restore_device(struct vm *vm, struct vdev *d)
 	d->r = file->vdev[d->index].r;
 	for (q = 0; q < VIRTIO_QUEUES; q++)
 		d->q[q].r = file->vdev[d->index].q[q];
-	if (!virtio_restore(d))
-		vm_die(vm, VM_USAGE, "%s: the %s device was another one", vm->opt->restore,
-		       d->type->option);
+	vm_must(vm, virtio_restore(d), VM_USAGE, "%s: the %s device was another one",
+		vm->opt->restore, d->type->option);
 }
 
 void snapshot_restore(struct vm *vm)

@@ -149,8 +149,7 @@ void acpi_write(struct vm *vm)
 	uint32_t tables[2], rsdt;
 
 	mem = vm_ram(vm, 0, TABLES_END);
-	if (!mem)
-		vm_die(vm, VM_USAGE, "too little memory");
+	vm_must(vm, mem, VM_USAGE, "too little memory");
 	memset(mem + ACPI_RSDP, 0, TABLES - ACPI_RSDP);
 	next = TABLES;
 	tables[0] = fadt(dsdt(vm));
