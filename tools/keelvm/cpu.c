@@ -162,16 +162,34 @@ static void handle_mmio(struct vm_cpu *cpu)
 	pthread_mutex_unlock(&cpu->vm->lock);
 }
 
-static void print_state(struct vm_cpu *cpu)
+static void show(struct vm_cpu *cpu)
 {
-	struct kvm_regs r;
-	struct kvm_sregs s;
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct kvm_regs r = { 0 };
+	struct kvm_sregs s = { 0 };
+	struct kvm_mp_state mp = { 0 };
+	struct kvm_vcpu_events e = { 0 };
+	struct kvm_lapic_state a = { 0 };
+	uint32_t *reg = (uint32_t *)a.regs;
+	int i;
 
-	if (ioctl(cpu->fd, KVM_GET_REGS, &r) < 0 || ioctl(cpu->fd, KVM_GET_SREGS, &s) < 0)
-		return;
+	ioctl(cpu->fd, KVM_GET_REGS, &r);
+	ioctl(cpu->fd, KVM_GET_SREGS, &s);
+	ioctl(cpu->fd, KVM_GET_MP_STATE, &mp);
+	ioctl(cpu->fd, KVM_GET_VCPU_EVENTS, &e);
+	ioctl(cpu->fd, KVM_GET_LAPIC, &a);
+	pthread_mutex_lock(&lock);
 	fprintf(stderr, "keelvm: CPU %u rip %#llx cs %#x base %#llx rsp %#llx rflags %#llx\n"
-		"keelvm: cr0 %#llx cr2 %#llx cr3 %#llx cr4 %#llx efer %#llx\n", cpu->id, r.rip,
-		s.cs.selector, s.cs.base, r.rsp, r.rflags, s.cr0, s.cr2, s.cr3, s.cr4, s.efer);
+		"keelvm: cr0 %#llx cr2 %#llx cr3 %#llx cr4 %#llx efer %#llx\n"
+		"keelvm: mp_state %u injected %u:%#x shadow %u nmi %u TPR %#x\n", cpu->id, r.rip,
+		s.cs.selector, s.cs.base, r.rsp, r.rflags, s.cr0, s.cr2, s.cr3, s.cr4, s.efer,
+		mp.mp_state, e.interrupt.injected, e.interrupt.nr, e.interrupt.shadow,
+		e.nmi.pending, reg[0x80 / 4]);
+	for (i = 0; i < 8; i++)
+		if (reg[0x100 / 4 + 4 * i] | reg[0x200 / 4 + 4 * i])
+			fprintf(stderr, "keelvm: vectors from %#x: ISR %#x IRR %#x\n", 32 * i,
+				reg[0x100 / 4 + 4 * i], reg[0x200 / 4 + 4 * i]);
+	pthread_mutex_unlock(&lock);
 }
 
 /* ---- SIGQUIT: each CPU tells where it is, and goes on ---- */
@@ -209,30 +227,6 @@ void cpu_show_on_quit(struct vm *vm)
 	shown = vm;
 	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_kick }, NULL);
 	sigaction(SIGQUIT, &(struct sigaction){ .sa_handler = on_quit }, NULL);
-}
-
-static void show(struct vm_cpu *cpu)
-{
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	struct kvm_mp_state mp = { 0 };
-	struct kvm_vcpu_events e = { 0 };
-	struct kvm_lapic_state a = { 0 };
-	uint32_t *reg = (uint32_t *)a.regs;
-	int i;
-
-	ioctl(cpu->fd, KVM_GET_MP_STATE, &mp);
-	ioctl(cpu->fd, KVM_GET_VCPU_EVENTS, &e);
-	ioctl(cpu->fd, KVM_GET_LAPIC, &a);
-	pthread_mutex_lock(&lock);
-	print_state(cpu);
-	fprintf(stderr, "keelvm: mp_state %u injected %u:%#x shadow %u nmi %u TPR %#x\n",
-		mp.mp_state, e.interrupt.injected, e.interrupt.nr, e.interrupt.shadow,
-		e.nmi.pending, reg[0x80 / 4]);
-	for (i = 0; i < 8; i++)
-		if (reg[0x100 / 4 + 4 * i] | reg[0x200 / 4 + 4 * i])
-			fprintf(stderr, "keelvm: vectors from %#x: ISR %#x IRR %#x\n", 32 * i,
-				reg[0x100 / 4 + 4 * i], reg[0x200 / 4 + 4 * i]);
-	pthread_mutex_unlock(&lock);
 }
 
 /* All that the CPU did is complete: KVM_RUN did so before it saw immediate_exit. */
@@ -279,7 +273,7 @@ static void handle_error(struct vm_cpu *cpu)
 
 	if (cpu->vm->opt->go_on && run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
 		return;
-	print_state(cpu);
+	show(cpu);
 	fprintf(stderr, "keelvm: internal error %u:", run->internal.suberror);
 	for (i = 0; i < run->internal.ndata && i < 16; i++)
 		fprintf(stderr, " %#llx", run->internal.data[i]);
@@ -310,7 +304,7 @@ static void handle_exit(struct vm_cpu *cpu)
 		handle_error(cpu);
 		break;
 	default:
-		print_state(cpu);
+		show(cpu);
 		vm_must(cpu->vm, run->exit_reason != KVM_EXIT_FAIL_ENTRY, VM_GUEST,
 			"entry failed: %#llx", (unsigned long long)
 			run->fail_entry.hardware_entry_failure_reason);
