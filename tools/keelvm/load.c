@@ -143,6 +143,7 @@ static void load_bzimage(struct vm *vm, const struct image *im)
 struct elf {
 	const struct image *im;
 	uint64_t phoff, entry, end;	/* end: the address behind all that is loaded */
+	uint32_t pvh;		/* PVH's entry, if there is one */
 	unsigned int phnum;
 	bool wide;
 };
@@ -166,6 +167,25 @@ static Elf64_Phdr program_header(struct vm *vm, const struct elf *e, unsigned in
 	return p;
 }
 
+/* The entry that a note XEN_ELFNOTE_PHYS32_ENTRY among these names, or 0 */
+static uint32_t pvh_entry(const uint8_t *at, uint64_t left)
+{
+	uint32_t entry = 0;
+	uint64_t size;
+	Elf32_Nhdr n;
+
+	for (; left >= sizeof(n); at += size, left -= size) {
+		memcpy(&n, at, sizeof(n));
+		size = sizeof(n) + ((n.n_namesz + 3ULL) & ~3ULL) + ((n.n_descsz + 3ULL) & ~3ULL);
+		if (size > left)
+			break;
+		if (n.n_type == PHYS32_ENTRY && n.n_namesz == 4 && n.n_descsz >= 4 &&
+		    !memcmp(at + sizeof(n), "Xen", 4))
+			memcpy(&entry, at + sizeof(n) + 4, 4);
+	}
+	return entry;
+}
+
 static struct elf load_elf(struct vm *vm, const struct image *im)
 {
 	const Elf32_Ehdr *n = (const void *)im->data;
@@ -180,6 +200,8 @@ static struct elf load_elf(struct vm *vm, const struct image *im)
 		Elf64_Phdr p = program_header(vm, &e, i);
 		uint8_t *to;
 
+		if (p.p_type == PT_NOTE && !e.pvh)
+			e.pvh = pvh_entry(im->data + p.p_offset, p.p_filesz);
 		if (p.p_type != PT_LOAD)
 			continue;
 		to = must_ram(vm, im, p.p_paddr, p.p_memsz);
@@ -191,34 +213,7 @@ static struct elf load_elf(struct vm *vm, const struct image *im)
 	return e;
 }
 
-/* The entry that the note XEN_ELFNOTE_PHYS32_ENTRY names, or 0 */
-static uint32_t pvh_entry(struct vm *vm, const struct elf *e)
-{
-	unsigned int i;
-
-	for (i = 0; i < e->phnum; i++) {
-		Elf64_Phdr p = program_header(vm, e, i);
-		const uint8_t *at = e->im->data + p.p_offset;
-		uint64_t left = p.p_filesz, size;
-		Elf32_Nhdr n;
-
-		for (; p.p_type == PT_NOTE && left >= sizeof(n); at += size, left -= size) {
-			memcpy(&n, at, sizeof(n));
-			size = sizeof(n) + ((n.n_namesz + 3ULL) & ~3ULL) +
-			       ((n.n_descsz + 3ULL) & ~3ULL);
-			if (size > left)
-				break;
-			if (n.n_type == PHYS32_ENTRY && n.n_namesz == 4 && n.n_descsz >= 4 &&
-			    !memcmp(at + sizeof(n), "Xen", 4)) {
-				memcpy(&i, at + sizeof(n) + 4, 4);
-				return i;
-			}
-		}
-	}
-	return 0;
-}
-
-static void start_pvh(struct vm *vm, const struct elf *e, uint32_t entry)
+static void start_pvh(struct vm *vm, const struct elf *e)
 {
 	struct hvm_start_info *info = vm_ram(vm, START_INFO, sizeof(*info));
 	struct hvm_modlist_entry *module = vm_ram(vm, MODULES, sizeof(*module));
@@ -233,7 +228,7 @@ static void start_pvh(struct vm *vm, const struct elf *e, uint32_t entry)
 		.rsdp_paddr = vm->acpi ? ACPI_RSDP : 0, .memmap_paddr = MEMORY_MAP,
 		.memmap_entries = memory_map(vm, map),
 	};
-	cpu_start(&vm->cpu[0], (struct kvm_regs){ .rip = entry, .rbx = START_INFO }, false);
+	cpu_start(&vm->cpu[0], (struct kvm_regs){ .rip = e->pvh, .rbx = START_INFO }, false);
 }
 
 /* ---- multiboot ---- */
@@ -273,12 +268,11 @@ static void start_multiboot(struct vm *vm, const struct elf *e)
 static void load_elf_guest(struct vm *vm, const struct image *im)
 {
 	struct elf e = load_elf(vm, im);
-	uint32_t entry = pvh_entry(vm, &e);
 
-	vm_must(vm, entry || (!e.wide && is_multiboot(im)), VM_USAGE,
+	vm_must(vm, e.pvh || (!e.wide && is_multiboot(im)), VM_USAGE,
 		"%s has neither a PVH entry nor a multiboot header", im->name);
-	if (entry)
-		start_pvh(vm, &e, entry);
+	if (e.pvh)
+		start_pvh(vm, &e);
 	else
 		start_multiboot(vm, &e);
 }

@@ -40,10 +40,8 @@ static unsigned long number(const char *text, unsigned long min, unsigned long m
 
 	errno = 0;
 	n = strtoul(text, &end, 0);
-	if (errno || end == text || *end || n < min || n > max) {
-		fprintf(stderr, "keelvm: '%s' is not a number from %lu to %lu\n", text, min, max);
-		exit(VM_USAGE);
-	}
+	vm_must(&vm, !errno && end != text && !*end && n >= min && n <= max, VM_USAGE,
+		"'%s' is not a number from %lu to %lu", text, min, max);
 	return n;
 }
 
