@@ -108,9 +108,9 @@ static void blk_create(struct vdev *d, char *arg)
 		b->ro = true;
 	}
 	b->fd = open(arg, (b->ro ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	vm_must(d->vm, b->fd >= 0, VM_HOST, "%s", arg);
+	vm_must(b->fd >= 0, VM_HOST, "%s", arg);
 	b->sectors = file_size(b->fd) / SECTOR;
-	vm_must(d->vm, b->sectors, VM_USAGE, "%s is no file or disk of a sector or more", arg);
+	vm_must(b->sectors, VM_USAGE, "%s is no file or disk of a sector or more", arg);
 	snprintf(b->id, sizeof(b->id), "keelvm-%u", d->index);
 	d->offered |= b->ro ? 1u << VIRTIO_BLK_F_RO : 0;
 	config->capacity = b->sectors;

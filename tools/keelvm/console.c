@@ -50,9 +50,9 @@ static void console_kick(struct vdev *d __unused, unsigned int q __unused)
 
 static void console_create(struct vdev *d, char *arg __unused)
 {
-	vm_must(d->vm, !con.d, VM_USAGE, "there is one stdin: one --console");
+	vm_must(!con.d, VM_USAGE, "there is one stdin: one --console");
 	con.d = d;
-	con.in = (struct watch){ .fd = STDIN_FILENO, .ready = readable, .vm = d->vm };
+	con.in = (struct watch){ .fd = STDIN_FILENO, .ready = readable };
 }
 
 bool console_there(void)
@@ -64,8 +64,7 @@ bool console_unwritten(void)
 {
 	if (con.d)
 		pthread_cond_signal(&con.d->more);
-	return con.d && (con.d->busy || (vdev_live(con.d) && !con.d->vm->paused &&
-					 vq_more(&con.d->q[TX])));
+	return con.d && (con.d->busy || (vdev_live(con.d) && !vm.paused && vq_more(&con.d->q[TX])));
 }
 
 const struct vdev_type vdev_console = {

@@ -15,7 +15,7 @@
 
 static void ioctl_cpu(struct vm_cpu *cpu, unsigned long req, void *arg, const char *name)
 {
-	vm_must(cpu->vm, ioctl(cpu->fd, req, arg) >= 0, VM_HOST, "CPU %u: %s", cpu->id, name);
+	vm_must(ioctl(cpu->fd, req, arg) >= 0, VM_HOST, "CPU %u: %s", cpu->id, name);
 }
 
 /* The identity of this CPU in what the hypervisor supports */
@@ -23,11 +23,11 @@ static void cpuid_patch(struct vm_cpu *cpu, struct kvm_cpuid_entry2 *e)
 {
 	switch (e->function) {
 	case 1:
-		e->ebx = (e->ebx & 0x0000ffff) | cpu->id << 24 | cpu->vm->opt->cpus << 16;
+		e->ebx = (e->ebx & 0x0000ffff) | cpu->id << 24 | opt.cpus << 16;
 		e->ecx |= 1u << 31;	/* hypervisor present */
-		if (ioctl(cpu->vm->sys, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
+		if (ioctl(vm.sys, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
 			e->ecx |= 1u << 24;
-		if (cpu->vm->opt->cpus > 1)
+		if (opt.cpus > 1)
 			e->edx |= 1u << 28;
 		break;
 	case 0xb:
@@ -42,25 +42,24 @@ static void cpuid_patch(struct vm_cpu *cpu, struct kvm_cpuid_entry2 *e)
 
 static void set_cpuid(struct vm_cpu *cpu)
 {
-	struct vm *vm = cpu->vm;
-	struct kvm_cpuid2 *c = vm->cpuid;
+	struct kvm_cpuid2 *c = vm.cpuid;
 	unsigned int i;
 
 	if (!c)
 		c = calloc(1, sizeof(*c) + MAX_CPUID * sizeof(c->entries[0]));
-	vm_must(vm, c, VM_HOST, "memory");
-	vm->cpuid = c;
+	vm_must(c, VM_HOST, "memory");
+	vm.cpuid = c;
 	c->nent = MAX_CPUID;
-	vm_must(vm, !ioctl(vm->sys, KVM_GET_SUPPORTED_CPUID, c), VM_HOST,
+	vm_must(!ioctl(vm.sys, KVM_GET_SUPPORTED_CPUID, c), VM_HOST,
 		"KVM_GET_SUPPORTED_CPUID");
 	for (i = 0; i < c->nent; i++)
 		cpuid_patch(cpu, &c->entries[i]);
 	ioctl_cpu(cpu, KVM_SET_CPUID2, c, "KVM_SET_CPUID2");
 }
 
-size_t cpu_cpuid_size(struct vm *vm)
+size_t cpu_cpuid_size(void)
 {
-	return sizeof(*vm->cpuid) + vm->cpuid->nent * sizeof(vm->cpuid->entries[0]);
+	return sizeof(*vm.cpuid) + vm.cpuid->nent * sizeof(vm.cpuid->entries[0]);
 }
 
 /* LINT0 takes the 8259's interrupts, LINT1 is NMI: as a BIOS leaves them */
@@ -82,20 +81,18 @@ static void set_msrs(struct vm_cpu *cpu)
 		struct kvm_msr_entry e;
 	} m = { .h.nmsrs = 1, .e = { .index = MSR_MISC_ENABLE, .data = 1 } };
 
-	vm_must(cpu->vm, ioctl(cpu->fd, KVM_SET_MSRS, &m) == 1, VM_HOST, "CPU %u: KVM_SET_MSRS",
-		cpu->id);
+	vm_must(ioctl(cpu->fd, KVM_SET_MSRS, &m) == 1, VM_HOST, "CPU %u: KVM_SET_MSRS", cpu->id);
 }
 
-void cpu_create(struct vm *vm, unsigned int id)
+void cpu_create(unsigned int id)
 {
-	struct vm_cpu *cpu = &vm->cpu[id];
+	struct vm_cpu *cpu = &vm.cpu[id];
 
-	cpu->vm = vm;
 	cpu->id = id;
-	cpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)id);
-	vm_must(vm, cpu->fd >= 0, VM_HOST, "KVM_CREATE_VCPU %u", id);
-	cpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
-	vm_must(vm, cpu->run != MAP_FAILED, VM_HOST, "mmap of CPU %u", id);
+	cpu->fd = ioctl(vm.fd, KVM_CREATE_VCPU, (unsigned long)id);
+	vm_must(cpu->fd >= 0, VM_HOST, "KVM_CREATE_VCPU %u", id);
+	cpu->run = mmap(NULL, vm.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
+	vm_must(cpu->run != MAP_FAILED, VM_HOST, "mmap of CPU %u", id);
 	set_cpuid(cpu);
 	set_lapic(cpu);
 	set_msrs(cpu);
@@ -150,16 +147,16 @@ static void handle_mmio(struct vm_cpu *cpu)
 	uint64_t addr = run->mmio.phys_addr;
 	uint8_t *data = run->mmio.data;
 
-	if (exec_mmio(cpu->vm, run))
+	if (exec_mmio(run))
 		return;
-	pthread_mutex_lock(&cpu->vm->lock);
-	if (!virtio_mmio(cpu->vm, addr, run->mmio.is_write, run->mmio.len, data)) {
+	pthread_mutex_lock(&vm.lock);
+	if (!virtio_mmio(addr, run->mmio.is_write, run->mmio.len, data)) {
 		if (testdev_mmio)
 			testdev_mmio(addr, run->mmio.is_write, run->mmio.len, data);
 		else if (!run->mmio.is_write)
 			memset(data, 0xff, run->mmio.len);
 	}
-	pthread_mutex_unlock(&cpu->vm->lock);
+	pthread_mutex_unlock(&vm.lock);
 }
 
 static void show(struct vm_cpu *cpu)
@@ -194,7 +191,6 @@ static void show(struct vm_cpu *cpu)
 
 /* ---- SIGQUIT: each CPU tells where it is, and goes on ---- */
 
-static struct vm *shown;		/* for the handlers */
 static __thread struct vm_cpu *self;
 
 /* In the thread of the CPU: the next KVM_RUN ends at once, should it not be in one. */
@@ -204,27 +200,26 @@ static void on_kick(int signal __unused)
 		self->run->immediate_exit = 1;
 }
 
-static void kick_cpus(struct vm *vm)
+static void kick_cpus(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < vm->opt->cpus; i++)
-		if (vm->cpu[i].thread)	/* else it is not started yet */
-			pthread_kill(vm->cpu[i].thread, SIGUSR1);
+	for (i = 0; i < opt.cpus; i++)
+		if (vm.cpu[i].thread)	/* else it is not started yet */
+			pthread_kill(vm.cpu[i].thread, SIGUSR1);
 }
 
 static void on_quit(int signal __unused)
 {
 	unsigned int i;
 
-	for (i = 0; i < shown->opt->cpus; i++)
-		shown->cpu[i].show = 1;
-	kick_cpus(shown);
+	for (i = 0; i < opt.cpus; i++)
+		vm.cpu[i].show = 1;
+	kick_cpus();
 }
 
-void cpu_show_on_quit(struct vm *vm)
+void cpu_show_on_quit(void)
 {
-	shown = vm;
 	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_kick }, NULL);
 	sigaction(SIGQUIT, &(struct sigaction){ .sa_handler = on_quit }, NULL);
 }
@@ -232,38 +227,36 @@ void cpu_show_on_quit(struct vm *vm)
 /* All that the CPU did is complete: KVM_RUN did so before it saw immediate_exit. */
 static void interrupted(struct vm_cpu *cpu)
 {
-	struct vm *vm = cpu->vm;
-
 	cpu->run->immediate_exit = 0;
 	if (cpu->show)
 		show(cpu);
 	cpu->show = 0;
-	pthread_mutex_lock(&vm->lock);
-	vm->parked++;
-	if (vm->paused)
+	pthread_mutex_lock(&vm.lock);
+	vm.parked++;
+	if (vm.paused)
 		loop_wake();
-	while (vm->paused)
-		pthread_cond_wait(&vm->resumed, &vm->lock);
-	vm->parked--;
-	pthread_mutex_unlock(&vm->lock);
+	while (vm.paused)
+		pthread_cond_wait(&vm.resumed, &vm.lock);
+	vm.parked--;
+	pthread_mutex_unlock(&vm.lock);
 }
 
-void vm_pause(struct vm *vm)
+void vm_pause(void)
 {
-	vm->paused = true;
-	kick_cpus(vm);
+	vm.paused = true;
+	kick_cpus();
 }
 
-bool vm_quiet(struct vm *vm)
+bool vm_quiet(void)
 {
-	return vm->paused && vm->parked == vm->opt->cpus && !vm->working;
+	return vm.paused && vm.parked == opt.cpus && !vm.working;
 }
 
-void vm_resume(struct vm *vm)
+void vm_resume(void)
 {
-	vm->paused = false;
-	pthread_cond_broadcast(&vm->resumed);
-	virtio_resume(vm);
+	vm.paused = false;
+	pthread_cond_broadcast(&vm.resumed);
+	virtio_resume();
 }
 
 static void handle_error(struct vm_cpu *cpu)
@@ -271,14 +264,14 @@ static void handle_error(struct vm_cpu *cpu)
 	struct kvm_run *run = cpu->run;
 	unsigned int i;
 
-	if (cpu->vm->opt->go_on && run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
+	if (opt.go_on && run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
 		return;
 	show(cpu);
 	fprintf(stderr, "keelvm: internal error %u:", run->internal.suberror);
 	for (i = 0; i < run->internal.ndata && i < 16; i++)
 		fprintf(stderr, " %#llx", run->internal.data[i]);
 	fputc('\n', stderr);
-	vm_exit(cpu->vm, VM_GUEST);
+	vm_exit(VM_GUEST);
 }
 
 static void handle_exit(struct vm_cpu *cpu)
@@ -297,18 +290,18 @@ static void handle_exit(struct vm_cpu *cpu)
 	case KVM_EXIT_HLT:
 		break;
 	case KVM_EXIT_SHUTDOWN:
-		vm_die(cpu->vm, VM_GUEST, "the guest shut down by a triple fault");
+		vm_die(VM_GUEST, "the guest shut down by a triple fault");
 	case KVM_EXIT_SYSTEM_EVENT:
-		vm_exit(cpu->vm, 0);
+		vm_exit(0);
 	case KVM_EXIT_INTERNAL_ERROR:
 		handle_error(cpu);
 		break;
 	default:
 		show(cpu);
-		vm_must(cpu->vm, run->exit_reason != KVM_EXIT_FAIL_ENTRY, VM_GUEST,
+		vm_must(run->exit_reason != KVM_EXIT_FAIL_ENTRY, VM_GUEST,
 			"entry failed: %#llx", (unsigned long long)
 			run->fail_entry.hardware_entry_failure_reason);
-		vm_die(cpu->vm, VM_GUEST, "exit reason %u", run->exit_reason);
+		vm_die(VM_GUEST, "exit reason %u", run->exit_reason);
 	}
 }
 
@@ -317,14 +310,14 @@ void *cpu_run(void *arg)
 	struct vm_cpu *cpu = arg;
 
 	self = cpu;
-	cpu->run->immediate_exit = cpu->vm->paused;
+	cpu->run->immediate_exit = vm.paused;
 	for (;;) {
 		if (ioctl(cpu->fd, KVM_RUN, 0) == 0)
 			handle_exit(cpu);
 		else if (errno == EINTR)
 			interrupted(cpu);
 		else
-			vm_must(cpu->vm, errno == EAGAIN, VM_HOST, "CPU %u: KVM_RUN", cpu->id);
+			vm_must(errno == EAGAIN, VM_HOST, "CPU %u: KVM_RUN", cpu->id);
 	}
 	return NULL;
 }

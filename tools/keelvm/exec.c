@@ -14,7 +14,7 @@ extern const char doctor_text[];
 static struct exec_window window __attribute__((aligned(4096)));
 
 /* The initramfs is two archives of cpio: of the directory, and of what keelvm adds. */
-static void archive_directory(struct vm *vm, int fd)
+static void archive_directory(int fd)
 {
 	static const char script[] =
 		"cd -- \"$0\" && find . ! -type s -print0 | cpio -0 -o -H newc --quiet";
@@ -23,13 +23,12 @@ static void archive_directory(struct vm *vm, int fd)
 
 	if (!pid) {
 		dup2(fd, STDOUT_FILENO);
-		execlp("bash", "bash", "-o", "pipefail", "-c", script, vm->opt->exec, NULL);
+		execlp("bash", "bash", "-o", "pipefail", "-c", script, opt.exec, NULL);
 		perror("keelvm: bash");
 		_exit(1);
 	}
 	waitpid(pid, &status, 0);
-	vm_must(vm, !status, VM_USAGE, "%s: no archive of this can be made (by cpio)",
-		vm->opt->exec);
+	vm_must(!status, VM_USAGE, "%s: no archive of this can be made (by cpio)", opt.exec);
 }
 
 static void put(FILE *f, const char *name, mode_t mode, const void *data, size_t size)
@@ -43,32 +42,32 @@ static void put(FILE *f, const char *name, mode_t mode, const void *data, size_t
 		fputc(0, f);
 }
 
-static void put_arguments(struct vm *vm)
+static void put_arguments(void)
 {
 	char **arg, *to = window.args;
 
-	for (arg = vm->opt->argv; *arg; arg++, window.argc++) {
-		vm_must(vm, strlen(*arg) < (size_t)(window.args + sizeof(window.args) - to),
+	for (arg = opt.argv; *arg; arg++, window.argc++) {
+		vm_must(strlen(*arg) < (size_t)(window.args + sizeof(window.args) - to),
 			VM_USAGE, "too many arguments");
 		to = stpcpy(to, *arg) + 1;
 	}
 }
 
-const char *exec_initramfs(struct vm *vm)
+const char *exec_initramfs(void)
 {
 	static char name[32];
 	int fd = memfd_create("initramfs", MFD_CLOEXEC);
 	FILE *f;
 
-	put_arguments(vm);
-	vm_add_slot(vm, 3, EXEC_BASE + sizeof(window.reg), sizeof(window) - sizeof(window.reg),
+	put_arguments();
+	vm_add_slot(3, EXEC_BASE + sizeof(window.reg), sizeof(window) - sizeof(window.reg),
 		    window.data);
-	archive_directory(vm, fd);
+	archive_directory(fd);
 	f = fdopen(fd, "a");
-	vm_must(vm, f && !fseek(f, 0, SEEK_END), VM_HOST, "initramfs");
+	vm_must(f && !fseek(f, 0, SEEK_END), VM_HOST, "initramfs");
 	put(f, ".keelvm", S_IFREG | 0555, init_start, init_end - init_start);
 	put(f, "TRAILER!!!", 0, "", 0);
-	vm_must(vm, !fflush(f) && !ferror(f), VM_HOST, "initramfs");
+	vm_must(!fflush(f) && !ferror(f), VM_HOST, "initramfs");
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	return name;
 }
@@ -86,36 +85,36 @@ static uint32_t read_input(void)
 	return n > 0 ? n : EXEC_EOF;
 }
 
-static void tell_start(struct vm *vm)
+static void tell_start(void)
 {
 	static bool told;
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (vm->opt->verbose && !told)
+	if (opt.verbose && !told)
 		fprintf(stderr, "keelvm: first program after %lld us\n",
-			(now.tv_sec - vm->start.tv_sec) * 1000000LL +
-			(now.tv_nsec - vm->start.tv_nsec) / 1000);
+			(now.tv_sec - vm.start.tv_sec) * 1000000LL +
+			(now.tv_nsec - vm.start.tv_nsec) / 1000);
 	told = true;
 }
 
-bool exec_mmio(struct vm *vm, struct kvm_run *run)
+bool exec_mmio(struct kvm_run *run)
 {
 	uint64_t reg = (run->mmio.phys_addr - EXEC_BASE) / sizeof(window.reg[0]);
 	uint32_t val;
 
-	if (!vm->opt->exec || reg > EXEC_EXIT || run->mmio.len != sizeof(val))
+	if (!opt.exec || reg > EXEC_EXIT || run->mmio.len != sizeof(val))
 		return false;
-	tell_start(vm);
+	tell_start();
 	memcpy(&val, run->mmio.data, sizeof(val));
 	if (!run->mmio.is_write)
 		memcpy(run->mmio.data, &(uint32_t){ reg == EXEC_IN ? read_input() : 0 }, 4);
 	else if (reg == EXEC_EXIT)
-		vm_exit(vm, val & 0xff);
+		vm_exit(val & 0xff);
 	/* As a program: who writes what nobody reads ends by SIGPIPE. */
 	else if (reg != EXEC_IN && val <= sizeof(window.data) &&
 		 !output(reg + STDOUT_FILENO, window.data, val) && errno == EPIPE)
-		vm_exit(vm, 128 + SIGPIPE);
+		vm_exit(128 + SIGPIPE);
 	return true;
 }
 

@@ -78,7 +78,6 @@ struct pc_state {
 };
 
 struct vm_cpu {
-	struct vm *vm;
 	bool tx_ready;		/* a byte goes out of the serial line, after the lock */
 	uint8_t tx;
 	volatile sig_atomic_t show;	/* asked for by a signal */
@@ -90,7 +89,6 @@ struct vm_cpu {
 };
 
 struct vm {
-	const struct vm_options *opt;
 	int sys, fd;
 	size_t run_size;
 	uint8_t *mem;		/* RAM; guest address a below the gap is mem[a] */
@@ -115,27 +113,29 @@ struct vm {
 	struct timespec start;	/* of the CPUs */
 };
 
+extern struct vm_options opt;
+extern struct vm vm;		/* the one there is */
+
 /* RAM below the gap, in bytes */
-static inline uint64_t vm_low(const struct vm *vm)
+static inline uint64_t vm_low(void)
 {
-	return vm->opt->mem < KEELVM_GAP_START ? vm->opt->mem : KEELVM_GAP_START;
+	return opt.mem < KEELVM_GAP_START ? opt.mem : KEELVM_GAP_START;
 }
 
 /* Guest RAM at @addr, or NULL if not [addr, addr + len) is all RAM on one side of the gap. */
-static inline void *vm_ram(struct vm *vm, uint64_t addr, uint64_t len)
+static inline void *vm_ram(uint64_t addr, uint64_t len)
 {
 	bool high = addr >= KEELVM_GAP_END;
-	uint64_t base = high ? vm_low(vm) : 0, size = high ? vm->opt->mem - base : vm_low(vm);
+	uint64_t base = high ? vm_low() : 0, size = high ? opt.mem - base : vm_low();
 
 	addr -= high ? KEELVM_GAP_END : 0;
-	return addr <= size && len <= size - addr ? vm->mem + base + addr : NULL;
+	return addr <= size && len <= size - addr ? vm.mem + base + addr : NULL;
 }
 
-/* loop.c: the main thread, in which devices wait for files. vm->lock is held. */
+/* loop.c: the main thread, in which devices wait for files. vm.lock is held. */
 struct watch {
 	int fd;
 	void (*ready)(struct watch *w, short events);
-	struct vm *vm;
 	void *owner;
 	short events;			/* waited for now, as of poll() */
 };
@@ -145,11 +145,11 @@ void loop_watch(struct watch *w, short events);	/* wait for others; 0: for none 
 /* Never look at the file again. Returns it, for close(). */
 int loop_forget(struct watch *w);
 void loop_wake(void);		/* to look at all files anew; any thread, without the lock, too */
-void loop_run(struct vm *vm) __attribute__((noreturn));
+void loop_run(void) __attribute__((noreturn));
 /* The address of the socket @path. False if it is too long. */
 bool unix_address(struct sockaddr_un *a, const char *path);
 /* A socket of that name, that does not block; SOCK_STREAM: one that listens. */
-int unix_bind(struct vm *vm, const char *path, int type);
+int unix_bind(const char *path, int type);
 /* @n is what read() or the like returned: can it be tried again? */
 static inline bool again(ssize_t n)
 {
@@ -168,50 +168,50 @@ bool output(int fd, const void *data, size_t len);
  * End the whole program with @status; what was taken for stdout goes there first, as long as
  * somebody reads. Any thread, with the lock or without.
  */
-void vm_exit(struct vm *vm, int status) __attribute__((noreturn));
+void vm_exit(int status) __attribute__((noreturn));
 /* The same with a message. @status VM_HOST adds errno's text. */
-void vm_die(struct vm *vm, int status, const char *fmt, ...)
-	__attribute__((noreturn, format(printf, 3, 4)));
-#define vm_must(vm, good, status, ...) \
-	do { if (!(good)) vm_die(vm, status, __VA_ARGS__); } while (0)
+void vm_die(int status, const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 2, 3)));
+#define vm_must(good, status, ...) \
+	do { if (!(good)) vm_die(status, __VA_ARGS__); } while (0)
 
-void vm_irq(struct vm *vm, unsigned int gsi, int level);
-void vm_add_slot(struct vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *hva);
+void vm_irq(unsigned int gsi, int level);
+void vm_add_slot(unsigned int slot, uint64_t gpa, uint64_t size, void *hva);
 
 /* cpu.c */
-void cpu_create(struct vm *vm, unsigned int id);
+void cpu_create(unsigned int id);
 /* With @regs, flat 32 bit; or real, where rip is a linear address. */
 void cpu_start(struct vm_cpu *cpu, struct kvm_regs regs, bool real);
-void cpu_show_on_quit(struct vm *vm);	/* SIGQUIT prints where each CPU is */
+void cpu_show_on_quit(void);	/* SIGQUIT prints where each CPU is */
 void *cpu_run(void *cpu);	/* thread function; returns only through vm_exit() */
-size_t cpu_cpuid_size(struct vm *vm);
-/* CPUs stop, with what they do complete, and devices. vm->lock is held. Is it so yet? */
-void vm_pause(struct vm *vm);
-bool vm_quiet(struct vm *vm);
-void vm_resume(struct vm *vm);
+size_t cpu_cpuid_size(void);
+/* CPUs stop, with what they do complete, and devices. vm.lock is held. Is it so yet? */
+void vm_pause(void);
+bool vm_quiet(void);
+void vm_resume(void);
 
 /* load.c: what to run, and the boot CPU set up to run it */
-void load_guest(struct vm *vm);
+void load_guest(void);
 
 /* ports.c: I/O of devices that userspace has */
 void port_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data);
 
 /*
  * Devices for guest tests, where keelvm is linked with selftests/guest/vmm/testdev.c.
- * vm->lock is held.
+ * vm.lock is held.
  */
-void testdev_init(struct vm *vm) __attribute__((weak));
+void testdev_init(void) __attribute__((weak));
 void testdev_mmio(uint64_t addr, bool write, unsigned int len, uint8_t *data)
 	__attribute__((weak));
 bool testdev_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data)
 	__attribute__((weak));
 
-/* serial.c: vm->lock is held, but for serial_restore() and serial_flush() */
+/* serial.c: vm.lock is held, but for serial_restore() and serial_flush() */
 #define SERIAL_BASE	0x3f8
 #define SERIAL_IRQ	4
-void serial_start(struct vm *vm);	/* console on stdin and stdout */
+void serial_start(void);	/* console on stdin and stdout */
 void serial_restore(void);		/* the terminal as it was; any number of times */
-uint8_t serial_read(struct vm *vm, unsigned int reg);
+uint8_t serial_read(unsigned int reg);
 void serial_write(struct vm_cpu *cpu, unsigned int reg, uint8_t val);
 /*
  * Read what was typed, without Ctrl-A; Ctrl-A x ends it all. Returns how much, 0 if nothing
@@ -242,26 +242,26 @@ struct exec_window {
 };
 
 /* The name of an initramfs of the directory and the program that runs the other */
-const char *exec_initramfs(struct vm *vm);
-/* False if nothing of --exec is there. vm->lock is not held. */
-bool exec_mmio(struct vm *vm, struct kvm_run *run);
+const char *exec_initramfs(void);
+/* False if nothing of --exec is there. vm.lock is not held. */
+bool exec_mmio(struct kvm_run *run);
 /* Can a guest run here? Says it, and what to do, and ends the program. */
 void doctor(const char *dev) __attribute__((noreturn));
 
 /* control.c */
-void control_start(struct vm *vm);
-void control_progress(struct vm *vm);	/* something has happened that one may wait for */
+void control_start(void);
+void control_progress(void);	/* something has happened that one may wait for */
 
 /* snapshot.c */
 /*
  * Begin to write all to the file @name; the machine is quiet, and may go on after it.
  * Returns a file in which a text will be, "ok" or "error: ...", or -1.
  */
-int snapshot_save(struct vm *vm, const char *name);
+int snapshot_save(const char *name);
 /* Check the file opt->restore, and take the size of the machine from it. */
-void snapshot_open(struct vm *vm, struct vm_options *opt);
+void snapshot_open(void);
 /* All state out of it, into a machine that was made but never ran. */
-void snapshot_restore(struct vm *vm);
+void snapshot_restore(void);
 
 /* console.c: is there a virtio console, for which stdin is? Has it more to write? */
 bool console_there(void);

@@ -30,7 +30,7 @@ void loop_watch(struct watch *w, short events)
 
 	for (i = 0; i < count && watches[i] != w; i++)
 		;
-	vm_must(w->vm, i < WATCHES, VM_USAGE, "too many files to wait for");
+	vm_must(i < WATCHES, VM_USAGE, "too many files to wait for");
 	if (i == count)
 		watches[count++] = w;
 	if (events != w->events)
@@ -54,29 +54,29 @@ static void call(struct watch *w, const struct pollfd *p)
 		w->ready(w, p->revents);
 }
 
-void loop_run(struct vm *vm)
+void loop_run(void)
 {
 	struct pollfd p[WATCHES + 1];
 	unsigned int i, n;
 	eventfd_t unused;
 
 	for (;;) {
-		pthread_mutex_lock(&vm->lock);
-		control_progress(vm);
+		pthread_mutex_lock(&vm.lock);
+		control_progress();
 		for (n = 0; n < count; n++)
 			p[n] = (struct pollfd){ .fd = watches[n]->events ? watches[n]->fd : -1,
 				.events = watches[n]->events };
-		pthread_mutex_unlock(&vm->lock);
+		pthread_mutex_unlock(&vm.lock);
 		p[n] = (struct pollfd){ .fd = wake_fd, .events = POLLIN };
-		vm_must(vm, poll(p, n + 1, -1) >= 0 || errno == EINTR, VM_HOST, "poll");
+		vm_must(poll(p, n + 1, -1) >= 0 || errno == EINTR, VM_HOST, "poll");
 		if (p[n].revents)
 			eventfd_read(wake_fd, &unused);
 		for (i = 0; i < n; i++) {
 			if (!p[i].revents)
 				continue;
-			pthread_mutex_lock(&vm->lock);
+			pthread_mutex_lock(&vm.lock);
 			call(watches[i], &p[i]);
-			pthread_mutex_unlock(&vm->lock);
+			pthread_mutex_unlock(&vm.lock);
 		}
 	}
 }
@@ -92,24 +92,24 @@ bool unix_address(struct sockaddr_un *a, const char *path)
 	return true;
 }
 
-int unix_bind(struct vm *vm, const char *path, int type)
+int unix_bind(const char *path, int type)
 {
 	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un a;
 	struct stat st;
 
-	vm_must(vm, unix_address(&a, path), VM_USAGE, "'%s' cannot be the name of a socket", path);
+	vm_must(unix_address(&a, path), VM_USAGE, "'%s' cannot be the name of a socket", path);
 	/* One that a process left behind when it ended is in nobody's way. */
 	if (!lstat(path, &st) && S_ISSOCK(st.st_mode)) {
 		int old = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-		vm_must(vm, connect(old, (struct sockaddr *)&a, sizeof(a)) < 0 &&
+		vm_must(connect(old, (struct sockaddr *)&a, sizeof(a)) < 0 &&
 			errno == ECONNREFUSED, VM_USAGE, "%s: another process has this socket",
 			path);
 		close(old);
 		unlink(path);
 	}
-	vm_must(vm, !bind(fd, (struct sockaddr *)&a, sizeof(a)) &&
+	vm_must(!bind(fd, (struct sockaddr *)&a, sizeof(a)) &&
 		(type != SOCK_STREAM || !listen(fd, 16)), VM_HOST, "%s", path);
 	return fd;
 }

@@ -22,13 +22,13 @@ static const char usage[] =
 	"\n"
 	"FILE is a bzImage, or an ELF with a PVH note or a multiboot header. keelvm(1) has more.\n";
 
-static struct vm_options opt = {
+struct vm_options opt = {
 	.dev = "/dev/keel", .mem = 128 << 20, .cpus = 1, .flat_addr = 0x7c00,
 	.cmdline = "console=ttyS0 panic=-1",
 };
 
-static struct vm vm = {
-	.opt = &opt, .lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP,
+struct vm vm = {
+	.lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP,
 	.idle = PTHREAD_COND_INITIALIZER, .resumed = PTHREAD_COND_INITIALIZER,
 	.pc.pm1 = { [ACPI_PM1_CNT - ACPI_PM1_EVT] = 1 },	/* SCI_EN: no SMI is needed */
 };
@@ -40,7 +40,7 @@ static unsigned long number(const char *text, unsigned long min, unsigned long m
 
 	errno = 0;
 	n = strtoul(text, &end, 0);
-	vm_must(&vm, !errno && end != text && !*end && n >= min && n <= max, VM_USAGE,
+	vm_must(!errno && end != text && !*end && n >= min && n <= max, VM_USAGE,
 		"'%s' is not a number from %lu to %lu", text, min, max);
 	return n;
 }
@@ -128,7 +128,7 @@ static void parse(int argc, char **argv)
 		if (i < CHOICES)
 			choose(&choices[i], optarg);
 		else if (options[i].name)
-			virtio_add(&vm, virtio_types[i - CHOICES], optarg);
+			virtio_add(virtio_types[i - CHOICES], optarg);
 		else
 			print_usage(stderr, VM_USAGE);
 	}
@@ -142,9 +142,9 @@ static void parse(int argc, char **argv)
 		print_usage(stderr, VM_USAGE);
 }
 
-static void print_exits(struct vm *vm)
+static void print_exits(void)
 {
-	static const char * const names[COUNT(vm->cpu->exits)] = {
+	static const char * const names[COUNT(vm.cpu->exits)] = {
 		[KVM_EXIT_IO] = "io", [KVM_EXIT_MMIO] = "mmio", [KVM_EXIT_HLT] = "hlt",
 		[KVM_EXIT_INTR] = "intr", [KVM_EXIT_SHUTDOWN] = "shutdown",
 		[KVM_EXIT_SYSTEM_EVENT] = "system_event",
@@ -154,8 +154,8 @@ static void print_exits(struct vm *vm)
 	for (i = 0; i < COUNT(names); i++) {
 		uint64_t n = 0;
 
-		for (c = 0; c < vm->opt->cpus; c++)
-			n += vm->cpu[c].exits[i];
+		for (c = 0; c < opt.cpus; c++)
+			n += vm.cpu[c].exits[i];
 		if (n && names[i])
 			fprintf(stderr, "keelvm: exits %s %llu\n", names[i], (unsigned long long)n);
 		else if (n)
@@ -163,27 +163,27 @@ static void print_exits(struct vm *vm)
 	}
 }
 
-void vm_exit(struct vm *vm, int status)
+void vm_exit(int status)
 {
 	struct timespec until;
 
-	pthread_mutex_lock(&vm->lock);	/* or it is held already: both are right */
-	while (vm->ending)		/* another thread ends the program */
-		pthread_cond_wait(&vm->resumed, &vm->lock);
-	vm->ending = true;
+	pthread_mutex_lock(&vm.lock);	/* or it is held already: both are right */
+	while (vm.ending)		/* another thread ends the program */
+		pthread_cond_wait(&vm.resumed, &vm.lock);
+	vm.ending = true;
 	do {
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_sec += PATIENCE;
-	} while ((vm->writing || console_unwritten()) &&
-		 !pthread_cond_timedwait(&vm->idle, &vm->lock, &until));
+	} while ((vm.writing || console_unwritten()) &&
+		 !pthread_cond_timedwait(&vm.idle, &vm.lock, &until));
 	serial_restore();
-	if (vm->opt->verbose)
-		print_exits(vm);
+	if (opt.verbose)
+		print_exits();
 	fflush(NULL);
 	_exit(status);
 }
 
-void vm_die(struct vm *vm, int status, const char *fmt, ...)
+void vm_die(int status, const char *fmt, ...)
 {
 	int err = errno;
 	va_list ap;
@@ -196,56 +196,56 @@ void vm_die(struct vm *vm, int status, const char *fmt, ...)
 	if (status == VM_HOST)
 		fprintf(stderr, ": %s", strerror(err));
 	fputc('\n', stderr);
-	vm_exit(vm, status);
+	vm_exit(status);
 }
 
-void vm_irq(struct vm *vm, unsigned int gsi, int level)
+void vm_irq(unsigned int gsi, int level)
 {
 	struct kvm_irq_level irq = { .irq = gsi, .level = level };
 
-	vm_must(vm, !ioctl(vm->fd, KVM_IRQ_LINE, &irq), VM_HOST, "KVM_IRQ_LINE %u", gsi);
+	vm_must(!ioctl(vm.fd, KVM_IRQ_LINE, &irq), VM_HOST, "KVM_IRQ_LINE %u", gsi);
 }
 
-void vm_add_slot(struct vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *hva)
+void vm_add_slot(unsigned int slot, uint64_t gpa, uint64_t size, void *hva)
 {
 	struct kvm_userspace_memory_region r = {
 		.slot = slot, .guest_phys_addr = gpa, .memory_size = size,
 		.userspace_addr = (uintptr_t)hva,
 	};
 
-	vm_must(vm, !ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &r), VM_HOST,
+	vm_must(!ioctl(vm.fd, KVM_SET_USER_MEMORY_REGION, &r), VM_HOST,
 		"memory slot of %llu bytes at %#llx", (unsigned long long)size,
 		(unsigned long long)gpa);
 }
 
-static void create_memory(struct vm *vm)
+static void create_memory(void)
 {
-	uint64_t size = vm->opt->mem, low = vm_low(vm);
+	uint64_t size = opt.mem, low = vm_low();
 
-	vm->mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
+	vm.mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
 		       MAP_NORESERVE, -1, 0);
-	vm_must(vm, vm->mem != MAP_FAILED, VM_HOST, "guest memory");
-	vm_add_slot(vm, 0, 0, low, vm->mem);
+	vm_must(vm.mem != MAP_FAILED, VM_HOST, "guest memory");
+	vm_add_slot(0, 0, low, vm.mem);
 	if (size > low)
-		vm_add_slot(vm, 1, KEELVM_GAP_END, size - low, vm->mem + low);
+		vm_add_slot(1, KEELVM_GAP_END, size - low, vm.mem + low);
 	if (testdev_init)
-		testdev_init(vm);
+		testdev_init();
 }
 
-static void create_vm(struct vm *vm)
+static void create_vm(void)
 {
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 
-	vm->sys = open(vm->opt->dev, O_RDWR | O_CLOEXEC);
-	vm_must(vm, vm->sys >= 0, VM_HOST, "%s", vm->opt->dev);
-	vm_must(vm, ioctl(vm->sys, KVM_GET_API_VERSION, 0) == KVM_API_VERSION, VM_USAGE,
-		"%s does not speak API version %d", vm->opt->dev, KVM_API_VERSION);
-	vm->fd = ioctl(vm->sys, KVM_CREATE_VM, 0);
-	vm_must(vm, vm->fd >= 0, VM_HOST, "KVM_CREATE_VM");
-	vm->run_size = ioctl(vm->sys, KVM_GET_VCPU_MMAP_SIZE, 0);
-	vm_must(vm, !ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000UL), VM_HOST, "KVM_SET_TSS_ADDR");
-	vm_must(vm, !ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0), VM_HOST, "KVM_CREATE_IRQCHIP");
-	vm_must(vm, !ioctl(vm->fd, KVM_CREATE_PIT2, &pit), VM_HOST, "KVM_CREATE_PIT2");
+	vm.sys = open(opt.dev, O_RDWR | O_CLOEXEC);
+	vm_must(vm.sys >= 0, VM_HOST, "%s", opt.dev);
+	vm_must(ioctl(vm.sys, KVM_GET_API_VERSION, 0) == KVM_API_VERSION, VM_USAGE,
+		"%s does not speak API version %d", opt.dev, KVM_API_VERSION);
+	vm.fd = ioctl(vm.sys, KVM_CREATE_VM, 0);
+	vm_must(vm.fd >= 0, VM_HOST, "KVM_CREATE_VM");
+	vm.run_size = ioctl(vm.sys, KVM_GET_VCPU_MMAP_SIZE, 0);
+	vm_must(!ioctl(vm.fd, KVM_SET_TSS_ADDR, 0xfffbd000UL), VM_HOST, "KVM_SET_TSS_ADDR");
+	vm_must(!ioctl(vm.fd, KVM_CREATE_IRQCHIP, 0), VM_HOST, "KVM_CREATE_IRQCHIP");
+	vm_must(!ioctl(vm.fd, KVM_CREATE_PIT2, &pit), VM_HOST, "KVM_CREATE_PIT2");
 }
 
 int main(int argc, char **argv)
@@ -262,28 +262,28 @@ int main(int argc, char **argv)
 	parse(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	if (opt.restore)
-		snapshot_open(&vm, &opt);
-	create_vm(&vm);
-	create_memory(&vm);
+		snapshot_open();
+	create_vm();
+	create_memory();
 	for (i = 0; i < opt.cpus; i++)
-		cpu_create(&vm, i);
-	virtio_connect(&vm);
+		cpu_create(i);
+	virtio_connect();
 	pthread_mutex_lock(&vm.lock);
 	if (opt.restore) {
-		snapshot_restore(&vm);
+		snapshot_restore();
 	} else {
-		virtio_describe(&vm);
-		load_guest(&vm);
-		mptable_write(&vm);
+		virtio_describe();
+		load_guest();
+		mptable_write();
 	}
-	serial_start(&vm);
-	control_start(&vm);
-	virtio_resume(&vm);
+	serial_start();
+	control_start();
+	virtio_resume();
 	pthread_mutex_unlock(&vm.lock);
-	cpu_show_on_quit(&vm);
+	cpu_show_on_quit();
 	clock_gettime(CLOCK_MONOTONIC, &vm.start);
 	for (i = 0; i < opt.cpus; i++)
-		vm_must(&vm, !pthread_create(&vm.cpu[i].thread, NULL, cpu_run, &vm.cpu[i]),
+		vm_must(!pthread_create(&vm.cpu[i].thread, NULL, cpu_run, &vm.cpu[i]),
 			VM_HOST, "thread of CPU %u", i);
-	loop_run(&vm);
+	loop_run();
 }

@@ -75,24 +75,24 @@ static void net_reset(struct vdev *d)
 	loop_watch(&((struct net *)d->own)->w, 0);
 }
 
-static int open_tap(struct vdev *d, const char *name)
+static int open_tap(const char *name)
 {
 	struct ifreq r = { .ifr_flags = IFF_TAP | IFF_NO_PI };
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	strncpy(r.ifr_name, name, IFNAMSIZ - 1);
-	vm_must(d->vm, fd >= 0 && !ioctl(fd, TUNSETIFF, &r), VM_HOST, "tap device %s", name);
+	vm_must(fd >= 0 && !ioctl(fd, TUNSETIFF, &r), VM_HOST, "tap device %s", name);
 	return fd;
 }
 
-static int open_socket(struct vdev *d, struct net *n, char *arg)
+static int open_socket(struct net *n, char *arg)
 {
 	char *comma = strchr(arg, ',');
 
-	vm_must(d->vm, comma && unix_address(&n->peer, comma + 1), VM_USAGE,
+	vm_must(comma && unix_address(&n->peer, comma + 1), VM_USAGE,
 		"--net dgram:HERE,THERE are names of sockets");
 	*comma = 0;
-	return unix_bind(d->vm, arg, SOCK_DGRAM);
+	return unix_bind(arg, SOCK_DGRAM);
 }
 
 static void net_create(struct vdev *d, char *arg)
@@ -101,13 +101,13 @@ static void net_create(struct vdev *d, char *arg)
 	struct virtio_net_config *config = (void *)d->r.config;
 	uint32_t id = getpid() << 4 | d->index;
 
-	n->w = (struct watch){ .ready = readable, .vm = d->vm, .owner = d };
+	n->w = (struct watch){ .ready = readable, .owner = d };
 	if (!strncmp(arg, "tap:", 4))
-		n->w.fd = open_tap(d, arg + 4);
+		n->w.fd = open_tap(arg + 4);
 	else if (!strncmp(arg, "dgram:", 6))
-		n->w.fd = open_socket(d, n, arg + 6);
+		n->w.fd = open_socket(n, arg + 6);
 	else
-		vm_die(d->vm, VM_USAGE, "--net is tap:NAME or dgram:HERE,THERE");
+		vm_die(VM_USAGE, "--net is tap:NAME or dgram:HERE,THERE");
 	memcpy(config->mac, "\x02K", 2);	/* locally administered, of this process */
 	memcpy(config->mac + 2, &id, 4);
 }
@@ -125,13 +125,13 @@ enum { INFLATE, DEFLATE };
 #define PFNS	1024		/* of a chain */
 
 /* Memory of a page that the guest gave is the host's again; it reads as zeros. */
-static int64_t inflate(struct vdev *d, struct vq_chain *c)
+static int64_t inflate(struct vdev *d __unused, struct vq_chain *c)
 {
 	uint32_t pfn[PFNS];
 	size_t i, n = vq_read(c, 0, pfn, sizeof(pfn)) / sizeof(*pfn);
 
 	for (i = 0; i < n; i++) {
-		void *page = vm_ram(d->vm, (uint64_t)pfn[i] << VIRTIO_BALLOON_PFN_SHIFT, 4096);
+		void *page = vm_ram((uint64_t)pfn[i] << VIRTIO_BALLOON_PFN_SHIFT, 4096);
 
 		if (page)
 			madvise(page, 4096, MADV_DONTNEED);
@@ -151,7 +151,7 @@ static void balloon_kick(struct vdev *d, unsigned int q)
 
 static void balloon_create(struct vdev *d, char *arg __unused)
 {
-	d->vm->balloon = d;
+	vm.balloon = d;
 }
 
 const struct vdev_type vdev_balloon = {

@@ -31,33 +31,31 @@ static uint8_t cmos_read(uint8_t reg)
 	return cmos[reg % sizeof(cmos)];
 }
 
-static uint8_t port_in(struct vm *vm, uint16_t port)
+static uint8_t port_in(uint16_t port)
 {
 	if (port >= SERIAL_BASE && port < SERIAL_BASE + 8)
-		return serial_read(vm, port - SERIAL_BASE);
+		return serial_read(port - SERIAL_BASE);
 	if (port == CMOS_DATA)
-		return cmos_read(vm->pc.cmos_index);
+		return cmos_read(vm.pc.cmos_index);
 	if (port >= ACPI_PM1_EVT && port < ACPI_PM1_CNT + 2)
-		return vm->pc.pm1[port - ACPI_PM1_EVT];
+		return vm.pc.pm1[port - ACPI_PM1_EVT];
 	return 0xff;	/* nobody there */
 }
 
 static void port_out(struct vm_cpu *cpu, uint16_t port, uint8_t val)
 {
-	struct vm *vm = cpu->vm;
-
 	if (port >= SERIAL_BASE && port < SERIAL_BASE + 8) {
 		serial_write(cpu, port - SERIAL_BASE, val);
 	} else if (port == CMOS_INDEX) {
-		vm->pc.cmos_index = val;
+		vm.pc.cmos_index = val;
 	} else if (port == ACPI_PM1_EVT + 2 || port == ACPI_PM1_EVT + 3) {
-		vm->pc.pm1[port - ACPI_PM1_EVT] = val;
+		vm.pc.pm1[port - ACPI_PM1_EVT] = val;
 	} else if (port == KEELVM_EXIT_PORT) {
-		vm_exit(vm, val);
+		vm_exit(val);
 	} else if ((port == KBD_COMMAND && val == 0xfe) || (port == RESET_PORT && (val & 4)) ||
 		   (port == ACPI_PM1_CNT + 1 && (val & SLP_EN))) {
-		vm_must(vm, !vm->opt->exec, VM_GUEST, "the guest ended before its program");
-		vm_exit(vm, 0);
+		vm_must(!opt.exec, VM_GUEST, "the guest ended before its program");
+		vm_exit(0);
 	}
 }
 
@@ -73,15 +71,15 @@ void port_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint
 		memset(data, 0xff, size);
 		return;
 	}
-	pthread_mutex_lock(&cpu->vm->lock);
+	pthread_mutex_lock(&vm.lock);
 	if (testdev_io && testdev_io(cpu, port, in, size, data))
 		size = 0;
 	for (i = 0; i < size; i++) {
 		if (in)
-			data[i] = port_in(cpu->vm, port + i);
+			data[i] = port_in(port + i);
 		else
 			port_out(cpu, port + i, data[i]);
 	}
-	pthread_mutex_unlock(&cpu->vm->lock);
+	pthread_mutex_unlock(&vm.lock);
 	serial_flush(cpu);
 }

@@ -24,6 +24,7 @@ enum { REG_DATA, REG_IER, REG_IIR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR }
 
 #define ESCAPE		0x01	/* Ctrl-A */
 
+static struct serial * const s = &vm.pc.serial;
 static struct watch stdin_watch;
 static struct termios saved;
 static bool raw;
@@ -46,7 +47,7 @@ static void terminal_raw(void)
 	raw = !tcsetattr(STDIN_FILENO, TCSANOW, &t);
 }
 
-static uint8_t interrupt_id(struct serial *s)
+static uint8_t interrupt_id(void)
 {
 	if ((s->reg[REG_IER] & IER_RX) && s->count)
 		return IIR_RX;
@@ -55,16 +56,16 @@ static uint8_t interrupt_id(struct serial *s)
 	return IIR_NONE;
 }
 
-static void update_irq(struct vm *vm, struct serial *s)
+static void update_irq(void)
 {
-	int level = interrupt_id(s) != IIR_NONE && (s->reg[REG_MCR] & MCR_OUT2);
+	int level = interrupt_id() != IIR_NONE && (s->reg[REG_MCR] & MCR_OUT2);
 
 	if (level != s->level)
-		vm_irq(vm, SERIAL_IRQ, level);
+		vm_irq(SERIAL_IRQ, level);
 	s->level = level;
 }
 
-static uint8_t pop(struct serial *s)
+static uint8_t pop(void)
 {
 	uint8_t c = s->fifo[0];
 
@@ -75,9 +76,9 @@ static uint8_t pop(struct serial *s)
 	return c;
 }
 
-static uint8_t read_iir(struct serial *s)
+static uint8_t read_iir(void)
 {
-	uint8_t id = interrupt_id(s);
+	uint8_t id = interrupt_id();
 
 	if (id == IIR_TX)
 		s->tx_irq = false;
@@ -91,22 +92,22 @@ static uint8_t read_msr(uint8_t mcr)
 }
 
 /* The first two are the divisor's while DLAB is set. */
-static bool is_divisor(struct serial *s, unsigned int reg)
+static bool is_divisor(unsigned int reg)
 {
 	return reg <= REG_IER && (s->reg[REG_LCR] & LCR_DLAB);
 }
 
-static uint8_t read_reg(struct vm *vm, struct serial *s, unsigned int reg)
+static uint8_t read_reg(unsigned int reg)
 {
-	if (is_divisor(s, reg))
+	if (is_divisor(reg))
 		return s->divisor[reg];
 	switch (reg) {
 	case REG_DATA:
-		return pop(s);
+		return pop();
 	case REG_IIR:
-		return read_iir(s);
+		return read_iir();
 	case REG_LSR:
-		return (vm->writing ? 0 : LSR_IDLE) | (s->count ? LSR_RX : 0);
+		return (vm.writing ? 0 : LSR_IDLE) | (s->count ? LSR_RX : 0);
 	case REG_MSR:
 		return read_msr(s->reg[REG_MCR]);
 	default:
@@ -115,7 +116,7 @@ static uint8_t read_reg(struct vm *vm, struct serial *s, unsigned int reg)
 }
 
 /* The lock is not held while somebody may be slow to read stdout. */
-static void write_data(struct vm_cpu *cpu, struct serial *s, uint8_t val)
+static void write_data(struct vm_cpu *cpu, uint8_t val)
 {
 	if (s->reg[REG_MCR] & MCR_LOOP) {
 		if (s->count < SERIAL_FIFO)
@@ -123,70 +124,68 @@ static void write_data(struct vm_cpu *cpu, struct serial *s, uint8_t val)
 		s->tx_irq = true;
 		return;
 	}
-	cpu->vm->writing++;
+	vm.writing++;
 	cpu->tx_ready = true;
 	cpu->tx = val;
 }
 
-static void write_reg(struct vm_cpu *cpu, struct serial *s, unsigned int reg, uint8_t val)
+static void write_reg(struct vm_cpu *cpu, unsigned int reg, uint8_t val)
 {
 	/* What can be written, of those that are read as they were written */
 	static const uint8_t mask[8] = {
 		[REG_IER] = 0x0f, [REG_LCR] = 0xff, [REG_MCR] = 0x1f, [REG_SCR] = 0xff,
 	};
 
-	if (is_divisor(s, reg)) {
+	if (is_divisor(reg)) {
 		s->divisor[reg] = val;
 	} else if (reg == REG_DATA) {
-		write_data(cpu, s, val);
+		write_data(cpu, val);
 	} else if (reg == REG_IIR) {
 		s->fcr = val;
 		while ((val & FCR_CLEAR_RX) && s->count)
-			pop(s);
+			pop();
 	} else {
 		s->tx_irq |= reg == REG_IER && (val & ~s->reg[REG_IER] & IER_TX);
 		s->reg[reg] = val & mask[reg];
 	}
 }
 
-uint8_t serial_read(struct vm *vm, unsigned int reg)
+uint8_t serial_read(unsigned int reg)
 {
-	uint8_t val = read_reg(vm, &vm->pc.serial, reg);
+	uint8_t val = read_reg(reg);
 
-	update_irq(vm, &vm->pc.serial);
+	update_irq();
 	return val;
 }
 
 void serial_write(struct vm_cpu *cpu, unsigned int reg, uint8_t val)
 {
-	write_reg(cpu, &cpu->vm->pc.serial, reg, val);
-	update_irq(cpu->vm, &cpu->vm->pc.serial);
+	write_reg(cpu, reg, val);
+	update_irq();
 }
 
 void serial_flush(struct vm_cpu *cpu)
 {
-	struct vm *vm = cpu->vm;
-
 	if (!cpu->tx_ready)
 		return;
-	output(vm->opt->exec ? STDERR_FILENO : STDOUT_FILENO, &cpu->tx, 1);
+	output(opt.exec ? STDERR_FILENO : STDOUT_FILENO, &cpu->tx, 1);
 	cpu->tx_ready = false;
-	pthread_mutex_lock(&vm->lock);
-	if (!--vm->writing)
-		vm->pc.serial.tx_irq = true;
-	pthread_cond_broadcast(&vm->idle);
-	update_irq(vm, &vm->pc.serial);
-	pthread_mutex_unlock(&vm->lock);
+	pthread_mutex_lock(&vm.lock);
+	if (!--vm.writing)
+		s->tx_irq = true;
+	pthread_cond_broadcast(&vm.idle);
+	update_irq();
+	pthread_mutex_unlock(&vm.lock);
 }
 
-static size_t escape(struct vm *vm, char *buf, size_t len)
+static size_t escape(char *buf, size_t len)
 {
 	static bool escaped;
 	size_t i, n = 0;
 
 	for (i = 0; raw && i < len; i++) {
 		if (escaped && buf[i] == 'x')
-			vm_exit(vm, 0);
+			vm_exit(0);
 		escaped = !escaped && buf[i] == ESCAPE;
 		if (!escaped)
 			buf[n++] = buf[i];
@@ -199,14 +198,13 @@ ssize_t serial_input(struct watch *w, void *buf, size_t len)
 	ssize_t n = read(w->fd, buf, len);
 
 	if (n > 0 || again(n))
-		return n > 0 ? escape(w->vm, buf, n) : 0;
+		return n > 0 ? escape(buf, n) : 0;
 	loop_forget(w);		/* end of input: the guest goes on */
 	return -1;
 }
 
 static void input(struct watch *w, short events __unused)
 {
-	struct serial *s = &w->vm->pc.serial;
 	ssize_t n;
 
 	if (s->count == SERIAL_FIFO) {
@@ -215,15 +213,15 @@ static void input(struct watch *w, short events __unused)
 	}
 	n = serial_input(w, s->fifo + s->count, SERIAL_FIFO - s->count);
 	s->count += n > 0 ? n : 0;
-	update_irq(w->vm, s);
+	update_irq();
 }
 
-void serial_start(struct vm *vm)
+void serial_start(void)
 {
-	bool mine = !console_there() && !vm->opt->exec;
+	bool mine = !console_there() && !opt.exec;
 
-	if (!vm->opt->exec)
+	if (!opt.exec)
 		terminal_raw();
-	stdin_watch = (struct watch){ .fd = mine ? STDIN_FILENO : -1, .ready = input, .vm = vm };
+	stdin_watch = (struct watch){ .fd = mine ? STDIN_FILENO : -1, .ready = input };
 	loop_watch(&stdin_watch, mine ? POLLIN : 0);
 }

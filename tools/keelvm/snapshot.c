@@ -83,7 +83,7 @@ static bool one_msr(int fd, unsigned long request, struct kvm_msr_entry *e)
 	return n == 1;
 }
 
-static void get_msrs(struct vm *vm, int fd, struct msrs *m)
+static void get_msrs(int fd, struct msrs *m)
 {
 	static struct {
 		struct kvm_msr_list h;
@@ -91,7 +91,7 @@ static void get_msrs(struct vm *vm, int fd, struct msrs *m)
 	} list = { .h.nmsrs = MAX_MSRS - 1 };
 	unsigned int i;
 
-	vm_must(vm, !ioctl(vm->sys, KVM_GET_MSR_INDEX_LIST, &list), VM_HOST,
+	vm_must(!ioctl(vm.sys, KVM_GET_MSR_INDEX_LIST, &list), VM_HOST,
 		"KVM_GET_MSR_INDEX_LIST");
 	/* Last, or again: it counts from the TSC. */
 	list.index[list.h.nmsrs] = MSR_TSC_DEADLINE;
@@ -118,7 +118,7 @@ static int set_msrs(int fd, const struct msrs *m)
 
 /* ---- state: @fd is the machine's or a CPU's ---- */
 
-static void get_state(struct vm *vm, int fd, struct state *s, unsigned int from, unsigned int to)
+static void get_state(int fd, struct state *s, unsigned int from, unsigned int to)
 {
 	memset(s, 0, sizeof(*s));
 	for (; from < to; from++) {
@@ -127,16 +127,16 @@ static void get_state(struct vm *vm, int fd, struct state *s, unsigned int from,
 		if (rows[from].get == KVM_GET_IRQCHIP)
 			s->chip[from].chip_id = from;
 		if (rows[from].get == KVM_GET_MSRS)
-			get_msrs(vm, fd, p);
+			get_msrs(fd, p);
 		else if (ioctl(fd, rows[from].get, p) < 0)
 			continue;	/* XCRs, where there is no XSAVE */
 		s->have |= 1u << from;
 	}
-	if (fd == vm->fd)
+	if (fd == vm.fd)
 		s->clock.flags = 0;
 }
 
-static void set_state(struct vm *vm, int fd, const struct state *s, unsigned int from,
+static void set_state(int fd, const struct state *s, unsigned int from,
 		      unsigned int to)
 {
 	for (; from < to; from++) {
@@ -144,42 +144,42 @@ static void set_state(struct vm *vm, int fd, const struct state *s, unsigned int
 
 		if (!(s->have & 1u << from))
 			continue;
-		vm_must(vm, !(rows[from].set == KVM_SET_MSRS ? set_msrs(fd, p) :
+		vm_must(!(rows[from].set == KVM_SET_MSRS ? set_msrs(fd, p) :
 			      ioctl(fd, rows[from].set, p)), VM_HOST,
-			"%s: state %u is not taken", vm->opt->restore, from);
+			"%s: state %u is not taken", opt.restore, from);
 	}
 }
 
 /* ---- saved ---- */
 
-static void describe(struct vm *vm, struct snapshot *s)
+static void describe(struct snapshot *s)
 {
 	unsigned int i;
 
 	memcpy(s->magic, "KEELVM\0", 8);
 	s->version = VERSION;
-	s->cpus = vm->opt->cpus;
-	s->mem = vm->opt->mem;
-	for (i = 0; i < vm->vdevs; i++)
-		s->devices[i] = vm->vdev[i]->type->id;
-	if (cpu_cpuid_size(vm) <= MAX_CPUID)
-		memcpy(s->cpuid, vm->cpuid, cpu_cpuid_size(vm));
+	s->cpus = opt.cpus;
+	s->mem = opt.mem;
+	for (i = 0; i < vm.vdevs; i++)
+		s->devices[i] = vm.vdev[i]->type->id;
+	if (cpu_cpuid_size() <= MAX_CPUID)
+		memcpy(s->cpuid, vm.cpuid, cpu_cpuid_size());
 }
 
-static void collect(struct vm *vm, struct snapshot *s)
+static void collect(struct snapshot *s)
 {
 	unsigned int i, q;
 
-	describe(vm, s);
-	s->pc = vm->pc;
-	for (i = 0; i < vm->vdevs; i++) {
-		s->vdev[i].r = vm->vdev[i]->r;
+	describe(s);
+	s->pc = vm.pc;
+	for (i = 0; i < vm.vdevs; i++) {
+		s->vdev[i].r = vm.vdev[i]->r;
 		for (q = 0; q < VIRTIO_QUEUES; q++)
-			s->vdev[i].q[q] = vm->vdev[i]->q[q].r;
+			s->vdev[i].q[q] = vm.vdev[i]->q[q].r;
 	}
-	get_state(vm, vm->fd, &s->vm, 0, CPU_ROWS);
-	for (i = 0; i < vm->opt->cpus; i++)
-		get_state(vm, vm->cpu[i].fd, &s->cpu[i], CPU_ROWS, COUNT(rows));
+	get_state(vm.fd, &s->vm, 0, CPU_ROWS);
+	for (i = 0; i < opt.cpus; i++)
+		get_state(vm.cpu[i].fd, &s->cpu[i], CPU_ROWS, COUNT(rows));
 }
 
 static bool zero(const uint8_t *page)
@@ -225,7 +225,7 @@ static bool put(int fd, const uint8_t *data, uint64_t len, off_t to)
 }
 
 /* In the process of its own. NULL, or what is wrong. */
-static const char *write_file(struct vm *vm, const char *name)
+static const char *write_file(const char *name)
 {
 	char temporary[4096];
 	int fd;
@@ -234,9 +234,8 @@ static const char *write_file(struct vm *vm, const char *name)
 	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return strerror(errno);
-	mine.sum = sum_of(&mine, vm->mem);
-	if (put(fd, (uint8_t *)&mine, sizeof(mine), 0) &&
-	    put(fd, vm->mem, mine.mem, sizeof(mine)) &&
+	mine.sum = sum_of(&mine, vm.mem);
+	if (put(fd, (uint8_t *)&mine, sizeof(mine), 0) && put(fd, vm.mem, mine.mem, sizeof(mine)) &&
 	    !ftruncate(fd, sizeof(mine) + mine.mem) && !fsync(fd) && !rename(temporary, name))
 		return NULL;
 	name = strerror(errno);
@@ -244,13 +243,13 @@ static const char *write_file(struct vm *vm, const char *name)
 	return name;
 }
 
-int snapshot_save(struct vm *vm, const char *name)
+int snapshot_save(const char *name)
 {
 	const char *error;
 	int fd[2];
 	pid_t pid;
 
-	collect(vm, &mine);
+	collect(&mine);
 	if (pipe2(fd, O_CLOEXEC) < 0)
 		return -1;
 	pid = fork();
@@ -258,7 +257,7 @@ int snapshot_save(struct vm *vm, const char *name)
 		/* Neither sockets nor the machine live on in it. */
 		dup2(fd[1], 0);
 		close_range(1, ~0U, 0);
-		error = write_file(vm, name);
+		error = write_file(name);
 		dprintf(0, "%s%s", error ? "error: " : "ok", error ? error : "");
 		_exit(0);
 	}
@@ -270,65 +269,65 @@ int snapshot_save(struct vm *vm, const char *name)
 
 static const struct snapshot *file;
 
-static void check(struct vm *vm, bool good, const char *why)
+static void check(bool good, const char *why)
 {
-	vm_must(vm, good, VM_USAGE, "%s: %s", vm->opt->restore, why);
+	vm_must(good, VM_USAGE, "%s: %s", opt.restore, why);
 }
 
-void snapshot_open(struct vm *vm, struct vm_options *opt)
+void snapshot_open(void)
 {
-	int fd = open(opt->restore, O_RDONLY | O_CLOEXEC);
+	int fd = open(opt.restore, O_RDONLY | O_CLOEXEC);
 	const struct snapshot *s;
 	uint64_t size;
 	struct stat st;
 
-	vm_must(vm, fd >= 0 && !fstat(fd, &st), VM_HOST, "%s", opt->restore);
+	vm_must(fd >= 0 && !fstat(fd, &st), VM_HOST, "%s", opt.restore);
 	size = st.st_size;
-	check(vm, S_ISREG(st.st_mode) && size >= PAGE, "not a snapshot of keelvm");
+	check(S_ISREG(st.st_mode) && size >= PAGE, "not a snapshot of keelvm");
 	s = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-	vm_must(vm, s != MAP_FAILED, VM_HOST, "%s", opt->restore);
+	vm_must(s != MAP_FAILED, VM_HOST, "%s", opt.restore);
 	close(fd);
-	check(vm, !memcmp(s->magic, "KEELVM\0", 8), "not a snapshot of keelvm");
-	check(vm, s->version == VERSION, "a snapshot of another version of keelvm");
-	check(vm, s->cpus && s->cpus <= KEELVM_MAX_CPUS && s->mem && s->mem % PAGE == 0 &&
+	check(!memcmp(s->magic, "KEELVM\0", 8), "not a snapshot of keelvm");
+	check(s->version == VERSION, "a snapshot of another version of keelvm");
+	check(s->cpus && s->cpus <= KEELVM_MAX_CPUS && s->mem && s->mem % PAGE == 0 &&
 	      s->mem <= KEELVM_MAX_MIB << 20, "damaged");
-	check(vm, size == sizeof(*s) + s->mem, "cut short");
-	check(vm, s->sum == sum_of(s, (const uint8_t *)(s + 1)), "damaged");
-	opt->cpus = s->cpus;
-	opt->mem = s->mem;
+	check(size == sizeof(*s) + s->mem, "cut short");
+	check(s->sum == sum_of(s, (const uint8_t *)(s + 1)), "damaged");
+	opt.cpus = s->cpus;
+	opt.mem = s->mem;
 	file = s;
 }
 
-static void restore_device(struct vm *vm, struct vdev *d)
+static void restore_device(struct vdev *d)
 {
 	unsigned int q;
 
 	d->r = file->vdev[d->index].r;
 	for (q = 0; q < VIRTIO_QUEUES; q++)
 		d->q[q].r = file->vdev[d->index].q[q];
-	vm_must(vm, virtio_restore(d), VM_USAGE, "%s: the %s device was another one",
-		vm->opt->restore, d->type->option);
+	vm_must(virtio_restore(d), VM_USAGE, "%s: the %s device was another one",
+		opt.restore, d->type->option);
 }
 
-void snapshot_restore(struct vm *vm)
+void snapshot_restore(void)
 {
 	const uint8_t *mem = (const uint8_t *)(file + 1);
 	unsigned int i;
 	uint64_t at;
 
-	describe(vm, &mine);
-	check(vm, !memcmp(file->devices, mine.devices, sizeof(mine.devices)),
+	describe(&mine);
+	check(!memcmp(file->devices, mine.devices, sizeof(mine.devices)),
 	      "made with other virtio devices, or in another order");
-	check(vm, !memcmp(file->cpuid, mine.cpuid, MAX_CPUID), "the CPU is another one here");
-	check(vm, file->pc.serial.count <= SERIAL_FIFO && file->pc.serial.level <= 1, "damaged");
-	vm->pc = file->pc;
-	for (at = 0; at < vm->opt->mem; at += PAGE)
+	check(!memcmp(file->cpuid, mine.cpuid, MAX_CPUID), "the CPU is another one here");
+	check(file->pc.serial.count <= SERIAL_FIFO && file->pc.serial.level <= 1, "damaged");
+	vm.pc = file->pc;
+	for (at = 0; at < opt.mem; at += PAGE)
 		if (!zero(mem + at))
-			memcpy(vm->mem + at, mem + at, PAGE);
-	set_state(vm, vm->fd, &file->vm, 0, CPU_ROWS);
-	for (i = 0; i < vm->opt->cpus; i++)
-		set_state(vm, vm->cpu[i].fd, &file->cpu[i], CPU_ROWS, COUNT(rows));
-	for (i = 0; i < vm->vdevs; i++)
-		restore_device(vm, vm->vdev[i]);
-	munmap((void *)file, sizeof(*file) + vm->opt->mem);
+			memcpy(vm.mem + at, mem + at, PAGE);
+	set_state(vm.fd, &file->vm, 0, CPU_ROWS);
+	for (i = 0; i < opt.cpus; i++)
+		set_state(vm.cpu[i].fd, &file->cpu[i], CPU_ROWS, COUNT(rows));
+	for (i = 0; i < vm.vdevs; i++)
+		restore_device(vm.vdev[i]);
+	munmap((void *)file, sizeof(*file) + opt.mem);
 }

@@ -41,7 +41,7 @@ bool vdev_live(const struct vdev *d)
 static void interrupt(struct vdev *d, uint32_t why)
 {
 	d->r.isr |= why;
-	vm_must(d->vm, !eventfd_write(d->irqfd, 1), VM_HOST, "interrupt of %s", d->type->option);
+	vm_must(!eventfd_write(d->irqfd, 1), VM_HOST, "interrupt of %s", d->type->option);
 }
 
 void vdev_changed(struct vdev *d)
@@ -65,7 +65,7 @@ bool vdev_pop(struct vdev *d, unsigned int q, struct vq_chain *c)
 {
 	struct vq *vq = &d->q[q];
 
-	if (!vdev_live(d) || d->vm->paused || d->halted)
+	if (!vdev_live(d) || vm.paused || d->halted)
 		return false;
 	return vq_pop(vq, c) || (vq_more(vq) && vq_pop(vq, c));
 }
@@ -93,7 +93,7 @@ bool vdev_each(struct vdev *d, unsigned int q, unsigned int max,
 
 static void kick(struct vdev *d, unsigned int q)
 {
-	if (vdev_live(d) && d->q[q].ready && !d->vm->paused) {
+	if (vdev_live(d) && d->q[q].ready && !vm.paused) {
 		if (d->type->work && q == d->type->work_queue)
 			pthread_cond_signal(&d->more);
 		else
@@ -120,23 +120,23 @@ static void *worker(void *arg)
 	struct vq *q = &d->q[d->type->work_queue];
 	uint32_t len;
 
-	pthread_mutex_lock(&d->vm->lock);
+	pthread_mutex_lock(&vm.lock);
 	for (;;) {
 		if (!vdev_pop(d, d->type->work_queue, &d->chain)) {
 			vdev_done(d, q);
-			pthread_cond_wait(&d->more, &d->vm->lock);
+			pthread_cond_wait(&d->more, &vm.lock);
 			continue;
 		}
 		d->busy = true;
-		d->vm->working++;
-		pthread_mutex_unlock(&d->vm->lock);
+		vm.working++;
+		pthread_mutex_unlock(&vm.lock);
 		len = d->type->work(d, &d->chain);
-		pthread_mutex_lock(&d->vm->lock);
+		pthread_mutex_lock(&vm.lock);
 		d->busy = false;
-		d->vm->working--;
+		vm.working--;
 		vq_push(q, d->chain.head, len);
 		vdev_done(d, q);
-		pthread_cond_broadcast(&d->vm->idle);
+		pthread_cond_broadcast(&vm.idle);
 		loop_wake();		/* one may wait for it */
 	}
 	return NULL;
@@ -147,7 +147,7 @@ static void halt_worker(struct vdev *d)
 {
 	d->halted++;
 	while (d->busy)
-		pthread_cond_wait(&d->vm->idle, &d->vm->lock);
+		pthread_cond_wait(&vm.idle, &vm.lock);
 	d->halted--;
 }
 
@@ -276,16 +276,16 @@ static void access_config(struct vdev *d, unsigned int at, bool write, unsigned 
 		memcpy(d->r.config + at, data, len);
 }
 
-bool virtio_mmio(struct vm *vm, uint64_t addr, bool write, unsigned int len, uint8_t *data)
+bool virtio_mmio(uint64_t addr, bool write, unsigned int len, uint8_t *data)
 {
 	uint64_t index = (addr - VIRTIO_BASE) / VIRTIO_STRIDE;
 	unsigned int reg = addr % VIRTIO_STRIDE;
 	struct vdev *d;
 	uint32_t val = 0;
 
-	if (addr < VIRTIO_BASE || index >= vm->vdevs)
+	if (addr < VIRTIO_BASE || index >= vm.vdevs)
 		return false;
-	d = vm->vdev[index];
+	d = vm.vdev[index];
 	if (!write)
 		memset(data, 0, len);
 	if (reg >= VIRTIO_MMIO_CONFIG) {
@@ -301,13 +301,13 @@ bool virtio_mmio(struct vm *vm, uint64_t addr, bool write, unsigned int len, uin
 	return true;
 }
 
-void virtio_resume(struct vm *vm)
+void virtio_resume(void)
 {
 	unsigned int i, q;
 
-	for (i = 0; i < vm->vdevs; i++)
-		for (q = 0; q < vm->vdev[i]->type->queues; q++)
-			kick(vm->vdev[i], q);
+	for (i = 0; i < vm.vdevs; i++)
+		for (q = 0; q < vm.vdev[i]->type->queues; q++)
+			kick(vm.vdev[i], q);
 }
 
 /* An interrupt more than there was is harmless, one less is not. */
@@ -333,43 +333,37 @@ bool virtio_restore(struct vdev *d)
 
 /* ---- made ---- */
 
-void virtio_add(struct vm *vm, const struct vdev_type *type, char *arg)
+void virtio_add(const struct vdev_type *type, char *arg)
 {
 	struct vdev *d = calloc(1, sizeof(*d) + type->size);
-	unsigned int i;
 	pthread_t t;
 
-	vm_must(vm, d && vm->vdevs < VIRTIO_MAX, VM_USAGE, "no more than %u virtio devices",
-		VIRTIO_MAX);
+	vm_must(d && vm.vdevs < VIRTIO_MAX, VM_USAGE, "no more than %u virtio devices", VIRTIO_MAX);
 	d->type = type;
-	d->vm = vm;
-	d->index = vm->vdevs;
+	d->index = vm.vdevs;
 	d->own = d + 1;
 	d->offered = FEATURES | type->features;
-	for (i = 0; i < VIRTIO_QUEUES; i++)
-		d->q[i].vm = vm;
 	if (type->create)
 		type->create(d, arg);
 	pthread_cond_init(&d->more, NULL);
-	vm_must(vm, !type->work || !pthread_create(&t, NULL, worker, d), VM_HOST, "thread of %s",
+	vm_must(!type->work || !pthread_create(&t, NULL, worker, d), VM_HOST, "thread of %s",
 		type->option);
-	vm->vdev[vm->vdevs++] = d;
+	vm.vdev[vm.vdevs++] = d;
 }
 
-void virtio_describe(struct vm *vm)
+void virtio_describe(void)
 {
-	size_t size = strlen(vm->opt->cmdline) + 64 * VIRTIO_MAX;
+	size_t size = strlen(opt.cmdline) + 64 * VIRTIO_MAX;
 	char *line = malloc(size), *end = line;
 	unsigned int i;
 
-	vm_must(vm, line, VM_HOST, "memory");
-	vm->cmdline = line;
-	end += sprintf(end, "%s%s", vm->opt->cmdline,
-		       vm->opt->exec ? " rdinit=/.keelvm" : "");
-	vm->acpi = vm->vdevs && !strstr(line, "acpi=off");
-	if (vm->acpi)
-		acpi_write(vm);
-	for (i = 0; !vm->acpi && i < vm->vdevs; i++)
+	vm_must(line, VM_HOST, "memory");
+	vm.cmdline = line;
+	end += sprintf(end, "%s%s", opt.cmdline, opt.exec ? " rdinit=/.keelvm" : "");
+	vm.acpi = vm.vdevs && !strstr(line, "acpi=off");
+	if (vm.acpi)
+		acpi_write();
+	for (i = 0; !vm.acpi && i < vm.vdevs; i++)
 		end += sprintf(end, " virtio_mmio.device=4K@%#llx:%u",
 			       VIRTIO_BASE + i * VIRTIO_STRIDE, virtio_gsi(i));
 }
@@ -383,24 +377,22 @@ static void connect_queue(struct vdev *d, unsigned int i)
 	};
 
 	e.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	vm_must(d->vm, !ioctl(d->vm->fd, KVM_IOEVENTFD, &e), VM_HOST, "KVM_IOEVENTFD of %s",
-		d->type->option);
-	*w = (struct watch){ .fd = e.fd, .ready = kicked, .vm = d->vm, .owner = d };
+	vm_must(!ioctl(vm.fd, KVM_IOEVENTFD, &e), VM_HOST, "KVM_IOEVENTFD of %s", d->type->option);
+	*w = (struct watch){ .fd = e.fd, .ready = kicked, .owner = d };
 	loop_watch(w, POLLIN);
 }
 
-void virtio_connect(struct vm *vm)
+void virtio_connect(void)
 {
 	unsigned int i, q;
 
-	for (i = 0; i < vm->vdevs; i++) {
-		struct vdev *d = vm->vdev[i];
+	for (i = 0; i < vm.vdevs; i++) {
+		struct vdev *d = vm.vdev[i];
 		struct kvm_irqfd f = { .gsi = virtio_gsi(i) };
 
 		d->irqfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		f.fd = d->irqfd;
-		vm_must(vm, !ioctl(vm->fd, KVM_IRQFD, &f), VM_HOST, "KVM_IRQFD of %s",
-			d->type->option);
+		vm_must(!ioctl(vm.fd, KVM_IRQFD, &f), VM_HOST, "KVM_IRQFD of %s", d->type->option);
 		for (q = 0; q < d->type->queues; q++)
 			connect_queue(d, q);
 	}

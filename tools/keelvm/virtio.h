@@ -26,7 +26,6 @@ struct vq {
 		uint8_t started, event_idx, indirect;
 	} r;
 	bool ready, broken;
-	struct vm *vm;
 	const struct vring_desc *desc;	/* the rings in RAM, while ready */
 	const struct vring_avail *avail;
 	struct vring_used *used;
@@ -83,7 +82,7 @@ unsigned int iov_cut(struct iovec **iov, unsigned int n, size_t skip, size_t len
 
 /*
  * A type of device; its name is the option that makes one. All of its functions are called
- * with vm->lock held; those that have nothing to do are NULL.
+ * with vm.lock held; those that have nothing to do are NULL.
  */
 struct vdev;
 struct vdev_type {
@@ -111,7 +110,6 @@ struct vdev_type {
 
 struct vdev {
 	const struct vdev_type *type;
-	struct vm *vm;
 	unsigned int index;
 	int irqfd;
 	uint64_t offered;
@@ -134,17 +132,17 @@ struct vdev {
 /* virtio.c */
 #define VIRTIO_TYPES	6
 extern const struct vdev_type * const virtio_types[VIRTIO_TYPES];
-void virtio_add(struct vm *vm, const struct vdev_type *type, char *arg);
+void virtio_add(const struct vdev_type *type, char *arg);
 /* Tables or words on the command line by which a guest finds them */
-void virtio_describe(struct vm *vm);
+void virtio_describe(void);
 /* Registers and interrupts of all devices, once the VM is there */
-void virtio_connect(struct vm *vm);
+void virtio_connect(void);
 /* Look at all queues: the machine goes on. */
-void virtio_resume(struct vm *vm);
+void virtio_resume(void);
 /* Registers and queues are those of a snapshot, and so is the memory. False: no driver's. */
 bool virtio_restore(struct vdev *d);
-/* False if no device is at @addr. vm->lock is held. */
-bool virtio_mmio(struct vm *vm, uint64_t addr, bool write, unsigned int len, uint8_t *data);
+/* False if no device is at @addr. vm.lock is held. */
+bool virtio_mmio(uint64_t addr, bool write, unsigned int len, uint8_t *data);
 unsigned int virtio_gsi(unsigned int index);
 
 /* For devices. Has the driver started it, and is nothing broken? */
@@ -167,7 +165,7 @@ bool vdev_each(struct vdev *d, unsigned int q, unsigned int max,
 #define ACPI_RSDP	0xe0000
 #define ACPI_PM1_EVT	0x600
 #define ACPI_PM1_CNT	0x604
-void acpi_write(struct vm *vm);
-void mptable_write(struct vm *vm);
+void acpi_write(void);
+void mptable_write(void);
 
 #endif

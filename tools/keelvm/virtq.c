@@ -4,9 +4,9 @@
  */
 #include "virtio.h"
 
-static void *ring(struct vq *q, uint64_t gpa, unsigned int align, size_t len)
+static void *ring(uint64_t gpa, unsigned int align, size_t len)
 {
-	return gpa % align ? NULL : vm_ram(q->vm, gpa, len);
+	return gpa % align ? NULL : vm_ram(gpa, len);
 }
 
 bool vq_start(struct vq *q)
@@ -15,10 +15,10 @@ bool vq_start(struct vq *q)
 	q->broken = true;
 	if (!q->r.num || q->r.num > VQ_SIZE || (q->r.num & (q->r.num - 1)))
 		return false;
-	q->desc = ring(q, q->r.gpa[0], 16, sizeof(*q->desc) * q->r.num);
+	q->desc = ring(q->r.gpa[0], 16, sizeof(*q->desc) * q->r.num);
 	/* Flags, index, ring, and the other side's event index */
-	q->avail = ring(q, q->r.gpa[1], 2, 6 + 2 * q->r.num);
-	q->used = ring(q, q->r.gpa[2], 4, 6 + sizeof(struct vring_used_elem) * q->r.num);
+	q->avail = ring(q->r.gpa[1], 2, 6 + 2 * q->r.num);
+	q->used = ring(q->r.gpa[2], 4, 6 + sizeof(struct vring_used_elem) * q->r.num);
 	q->ready = q->desc && q->avail && q->used;
 	q->broken = !q->ready;
 	q->r.started |= q->ready;
@@ -27,7 +27,7 @@ bool vq_start(struct vq *q)
 
 void vq_reset(struct vq *q)
 {
-	*q = (struct vq){ .vm = q->vm };
+	*q = (struct vq){ 0 };
 }
 
 /* ---- available ---- */
@@ -37,7 +37,7 @@ static bool add_segment(struct vq *q, struct vq_chain *c, const struct vring_des
 	bool in = d->flags & VRING_DESC_F_WRITE;
 	uint32_t *len = in ? &c->in_len : &c->out_len;
 	unsigned int n = c->out + c->in;
-	void *p = vm_ram(q->vm, d->addr, d->len);
+	void *p = vm_ram(d->addr, d->len);
 
 	/* Loops end here, too: no chain is longer than its queue. */
 	if (!p || n == q->r.num || (!in && c->in) || d->len > VQ_CHAIN_MAX ||
@@ -62,7 +62,7 @@ static bool open_table(struct vq *q, struct table *t, const struct vring_desc *d
 	if (!q->r.indirect || t->indirect || (d->flags & VRING_DESC_F_NEXT) ||
 	    !d->len || d->len % sizeof(*d) || d->len / sizeof(*d) > q->r.num)
 		return false;
-	t->desc = vm_ram(q->vm, d->addr, d->len);
+	t->desc = vm_ram(d->addr, d->len);
 	t->num = d->len / sizeof(*d);
 	t->indirect = true;
 	return t->desc;

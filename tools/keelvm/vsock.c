@@ -237,7 +237,7 @@ static struct conn *new_conn(int fd, enum state state)
 	memset(n, 0, offsetof(struct conn, buf));
 	n->state = state;
 	n->host_port = v.next_port++;
-	n->w = (struct watch){ .fd = fd, .ready = conn_ready, .vm = v.d->vm, .owner = n };
+	n->w = (struct watch){ .fd = fd, .ready = conn_ready, .owner = n };
 	return n;
 }
 
@@ -397,7 +397,7 @@ static void vsock_create(struct vdev *d, char *arg)
 	char *path;
 	unsigned long cid = strtoul(arg, &path, 10);
 
-	vm_must(d->vm, !v.d && cid > HOST_CID && cid < UINT32_MAX && *path++ == ',' &&
+	vm_must(!v.d && cid > HOST_CID && cid < UINT32_MAX && *path++ == ',' &&
 		strlen(path) < sizeof(v.path) - 12, VM_USAGE,
 		"one --vsock CID,PATH, with a CID above 2");
 	strcpy(v.path, path);
@@ -405,8 +405,8 @@ static void vsock_create(struct vdev *d, char *arg)
 	v.d = d;
 	v.cid = cid;
 	v.next_port = 1u << 30;
-	v.listener = (struct watch){ .fd = unix_bind(d->vm, path, SOCK_STREAM),
-		.ready = accepted, .vm = d->vm };
+	v.listener = (struct watch){ .fd = unix_bind(path, SOCK_STREAM),
+		.ready = accepted };
 	loop_watch(&v.listener, POLLIN);
 }
 
