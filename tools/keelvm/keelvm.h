@@ -32,6 +32,7 @@
 
 #define COUNT(array)		(sizeof(array) / sizeof(*(array)))
 #define __unused		__attribute__((unused))
+#define __noreturn		__attribute__((noreturn))
 
 #define KEELVM_MAX_CPUS		64
 #define VIRTIO_MAX		16	/* devices */
@@ -145,7 +146,7 @@ void loop_watch(struct watch *w, short events);	/* wait for others; 0: for none 
 /* Never look at the file again. Returns it, for close(). */
 int loop_forget(struct watch *w);
 void loop_wake(void);		/* to look at all files anew; any thread, without the lock, too */
-void loop_run(void) __attribute__((noreturn));
+void loop_run(void) __noreturn;
 /* The address of the socket @path. False if it is too long. */
 bool unix_address(struct sockaddr_un *a, const char *path);
 /* A socket of that name, that does not block; SOCK_STREAM: one that listens. */
@@ -168,7 +169,7 @@ bool output(int fd, const void *data, size_t len);
  * End the whole program with @status; what was taken for stdout goes there first, as long as
  * somebody reads. Any thread, with the lock or without.
  */
-void vm_exit(int status) __attribute__((noreturn));
+void vm_exit(int status) __noreturn;
 /* The same with a message. @status VM_HOST adds errno's text. */
 void vm_die(int status, const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
@@ -200,11 +201,12 @@ void port_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint
  * Devices for guest tests, where keelvm is linked with selftests/guest/vmm/testdev.c.
  * vm.lock is held.
  */
-void testdev_init(void) __attribute__((weak));
-void testdev_mmio(uint64_t addr, bool write, unsigned int len, uint8_t *data)
-	__attribute__((weak));
-bool testdev_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data)
-	__attribute__((weak));
+#pragma weak testdev_init
+#pragma weak testdev_mmio
+#pragma weak testdev_io
+void testdev_init(void);
+void testdev_mmio(uint64_t addr, bool write, unsigned int len, uint8_t *data);
+bool testdev_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data);
 
 /* serial.c: vm.lock is held, but for serial_restore() and serial_flush() */
 #define SERIAL_BASE	0x3f8
@@ -246,7 +248,7 @@ const char *exec_initramfs(void);
 /* False if nothing of --exec is there. vm.lock is not held. */
 bool exec_mmio(struct kvm_run *run);
 /* Can a guest run here? Says it, and what to do, and ends the program. */
-void doctor(const char *dev) __attribute__((noreturn));
+void doctor(const char *dev) __noreturn;
 
 /* control.c */
 void control_start(void);

@@ -104,7 +104,7 @@ static void choose(const struct choice *c, char *arg)
 		c->set(arg);
 }
 
-static void __attribute__((noreturn)) print_usage(FILE *f, int status)
+static void __noreturn print_usage(FILE *f, int status)
 {
 	fputs(usage, f);
 	exit(status);
