@@ -20,7 +20,7 @@
 
 static uint8_t *at(uint32_t gpa)
 {
-	return rig_vm.mem + gpa;
+	return vm.mem + gpa;
 }
 
 static const char *temporary(const char *name)
@@ -52,12 +52,12 @@ TEST(registers)
 	reg_write(VIRTIO_MMIO_DEVICE_FEATURES_SEL, 2);
 	EXPECT_EQ(reg_read(VIRTIO_MMIO_DEVICE_FEATURES), 0);
 	/* other widths, and behind the device's configuration and the last device */
-	EXPECT_TRUE(virtio_mmio(&rig_vm, VIRTIO_BASE, false, 8, data));
+	EXPECT_TRUE(virtio_mmio(VIRTIO_BASE, false, 8, data));
 	EXPECT_MEMEQ(data, "\0\0\0\0\0\0\0\0", 8);
-	EXPECT_TRUE(virtio_mmio(&rig_vm, VIRTIO_BASE + 0x100 + VIRTIO_CONFIG - 4, false, 8, data));
-	EXPECT_TRUE(virtio_mmio(&rig_vm, VIRTIO_BASE + 0xffc, false, 8, data));
-	EXPECT_FALSE(virtio_mmio(&rig_vm, VIRTIO_BASE + VIRTIO_STRIDE, false, 4, data));
-	EXPECT_FALSE(virtio_mmio(&rig_vm, VIRTIO_BASE - 1, false, 4, data));
+	EXPECT_TRUE(virtio_mmio(VIRTIO_BASE + 0x100 + VIRTIO_CONFIG - 4, false, 8, data));
+	EXPECT_TRUE(virtio_mmio(VIRTIO_BASE + 0xffc, false, 8, data));
+	EXPECT_FALSE(virtio_mmio(VIRTIO_BASE + VIRTIO_STRIDE, false, 4, data));
+	EXPECT_FALSE(virtio_mmio(VIRTIO_BASE - 1, false, 4, data));
 }
 
 TEST(features_must_be_those_offered)
@@ -259,7 +259,7 @@ static void make_vsock(void)
 	unsigned int i;
 
 	snprintf(arg, sizeof(arg), "%u,%s", GUEST, temporary("vsock"));
-	if (!rig_vm.vdevs || rig_vm.vdev[0]->type->id != VIRTIO_ID_VSOCK)
+	if (!vm.vdevs || vm.vdev[0]->type->id != VIRTIO_ID_VSOCK)
 		driver_device("vsock", arg);
 	driver_start();
 	for (i = 0; i < NUM; i++)
@@ -490,12 +490,27 @@ static void anything(struct vdev *d)
 TEST(any_driver_of_vsock)
 {
 	make_vsock();
-	anything(rig_vm.vdev[0]);
+	anything(vm.vdev[0]);
 }
 
 TEST(any_driver_of_random_numbers)
 {
 	anything(driver_device("rng", NULL));
+}
+
+/* What it writes must not get among the results. */
+TEST(any_driver_of_a_console)
+{
+	int out;
+
+	fflush(stdout);
+	out = dup(STDOUT_FILENO);
+	dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
+	anything(driver_device("console", NULL));
+	reg_write(VIRTIO_MMIO_STATUS, 0);
+	fflush(stdout);
+	dup2(out, STDOUT_FILENO);
+	close(out);
 }
 
 TEST(any_driver_of_a_balloon)
@@ -506,7 +521,7 @@ TEST(any_driver_of_a_balloon)
 TEST(any_driver_of_a_disk)
 {
 	make_disk(false);
-	anything(rig_vm.vdev[0]);
+	anything(vm.vdev[0]);
 }
 
 TEST(any_driver_of_a_network)

@@ -16,7 +16,7 @@ static uint16_t seen[VIRTIO_QUEUES];
 
 /* ---- instead of the rest of keelvm ---- */
 
-void vm_die(struct vm *vm, int status, const char *fmt, ...)
+void vm_die(int status, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -26,17 +26,17 @@ void vm_die(struct vm *vm, int status, const char *fmt, ...)
 	abort();
 }
 
-void vm_exit(struct vm *vm, int status)
+void vm_exit(int status)
 {
 	abort();
 }
 
-size_t serial_escape(struct vm *vm, char *buf, size_t len)
+ssize_t serial_input(struct watch *w, void *buf, size_t len)
 {
-	return len;
+	return -1;
 }
 
-void control_progress(struct vm *vm)
+void control_progress(void)
 {
 }
 
@@ -46,22 +46,22 @@ uint32_t reg_read(unsigned int reg)
 {
 	uint32_t val = 0;
 
-	pthread_mutex_lock(&rig_vm.lock);
-	virtio_mmio(&rig_vm, VIRTIO_BASE + reg, false, 4, (uint8_t *)&val);
-	pthread_mutex_unlock(&rig_vm.lock);
+	pthread_mutex_lock(&vm.lock);
+	virtio_mmio(VIRTIO_BASE + reg, false, 4, (uint8_t *)&val);
+	pthread_mutex_unlock(&vm.lock);
 	return val;
 }
 
 void reg_write(unsigned int reg, uint32_t val)
 {
-	pthread_mutex_lock(&rig_vm.lock);
-	virtio_mmio(&rig_vm, VIRTIO_BASE + reg, true, 4, (uint8_t *)&val);
-	pthread_mutex_unlock(&rig_vm.lock);
+	pthread_mutex_lock(&vm.lock);
+	virtio_mmio(VIRTIO_BASE + reg, true, 4, (uint8_t *)&val);
+	pthread_mutex_unlock(&vm.lock);
 }
 
 static void *devices(void *arg)
 {
-	loop_run(&rig_vm);
+	loop_run();
 }
 
 struct vdev *driver_device(const char *option, const char *arg)
@@ -76,18 +76,20 @@ struct vdev *driver_device(const char *option, const char *arg)
 		assert(!pthread_create(&thread, NULL, devices, NULL));
 	}
 	running = true;
-	if (rig_vm.vdevs)
+	if (vm.vdevs)
 		reg_write(VIRTIO_MMIO_STATUS, 0);
-	pthread_mutex_lock(&rig_vm.lock);
+	pthread_mutex_lock(&vm.lock);
 	rig_setup();
-	rig_vm.vdevs = 0;
+	vm.vdevs = 0;
 	strcpy(text, arg ? arg : "");
-	virtio_add(&rig_vm, virtio_type(option), text);
-	rig_vm.vdev[0]->irqfd = eventfd(0, EFD_NONBLOCK);
+	for (q = 0; strcmp(virtio_types[q]->option, option); q++)
+		;
+	virtio_add(virtio_types[q], text);
+	vm.vdev[0]->irqfd = eventfd(0, EFD_NONBLOCK);
 	for (q = 0; q < VIRTIO_QUEUES; q++)
-		rig_vm.vdev[0]->kicked[q].fd = rig_vm.vdev[0]->irqfd;
-	pthread_mutex_unlock(&rig_vm.lock);
-	return rig_vm.vdev[0];
+		vm.vdev[0]->kicked[q].fd = vm.vdev[0]->irqfd;
+	pthread_mutex_unlock(&vm.lock);
+	return vm.vdev[0];
 }
 
 void driver_start(void)
@@ -96,12 +98,12 @@ void driver_start(void)
 
 	reg_write(VIRTIO_MMIO_STATUS, 0);
 	memset(seen, 0, sizeof(seen));
-	memset(rig_vm.mem, 0, RAM);
+	memset(vm.mem, 0, RAM);
 	reg_write(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
 	reg_write(VIRTIO_MMIO_DRIVER_FEATURES, 1);
 	reg_write(VIRTIO_MMIO_STATUS, 11);
 	assert(reg_read(VIRTIO_MMIO_STATUS) == 11);
-	for (q = 0; q < rig_vm.vdev[0]->type->queues; q++) {
+	for (q = 0; q < vm.vdev[0]->type->queues; q++) {
 		reg_write(VIRTIO_MMIO_QUEUE_SEL, q);
 		reg_write(VIRTIO_MMIO_QUEUE_NUM, NUM);
 		reg_write(VIRTIO_MMIO_QUEUE_DESC_LOW, RING(q));
@@ -115,14 +117,14 @@ void driver_start(void)
 
 void driver_put(unsigned int q, unsigned int i, uint64_t addr, uint32_t len, uint16_t flags)
 {
-	struct vring_desc *d = (struct vring_desc *)(rig_vm.mem + RING(q));
+	struct vring_desc *d = (struct vring_desc *)(vm.mem + RING(q));
 
 	d[i] = (struct vring_desc){ addr, len, flags, i + 1 };
 }
 
 void driver_kick(unsigned int q, uint16_t head)
 {
-	struct vring_avail *a = (struct vring_avail *)(rig_vm.mem + RING_AVAIL(q));
+	struct vring_avail *a = (struct vring_avail *)(vm.mem + RING_AVAIL(q));
 
 	a->ring[a->idx % NUM] = head;
 	__atomic_add_fetch(&a->idx, 1, __ATOMIC_RELEASE);
@@ -131,14 +133,14 @@ void driver_kick(unsigned int q, uint16_t head)
 
 bool driver_has_used(unsigned int q)
 {
-	struct vring_used *u = (struct vring_used *)(rig_vm.mem + RING_USED(q));
+	struct vring_used *u = (struct vring_used *)(vm.mem + RING_USED(q));
 
 	return __atomic_load_n(&u->idx, __ATOMIC_ACQUIRE) != seen[q];
 }
 
 uint32_t driver_used(unsigned int q)
 {
-	struct vring_used *u = (struct vring_used *)(rig_vm.mem + RING_USED(q));
+	struct vring_used *u = (struct vring_used *)(vm.mem + RING_USED(q));
 
 	while (!driver_has_used(q))
 		sched_yield();

@@ -9,18 +9,17 @@
 #include "rig.h"
 #include "tap.h"
 
-static const struct vm_options opt = { .mem = RAM };
-
-struct vm rig_vm = { .opt = &opt, .lock = PTHREAD_MUTEX_INITIALIZER };
+struct vm_options opt = { .mem = RAM };
+struct vm vm = { .lock = PTHREAD_MUTEX_INITIALIZER };
 struct vq rig_q;
 struct vq_chain rig_c;
 
 void rig_setup(void)
 {
-	free(rig_vm.mem);
-	rig_vm.mem = calloc(1, RAM);	/* exactly: ASan sees a byte beyond */
-	assert(rig_vm.mem);
-	rig_q = (struct vq){ .vm = &rig_vm, .r.num = NUM, .r.gpa = { DESC, AVAIL, USED },
+	free(vm.mem);
+	vm.mem = calloc(1, RAM);	/* exactly: ASan sees a byte beyond */
+	assert(vm.mem);
+	rig_q = (struct vq){ .r.num = NUM, .r.gpa = { DESC, AVAIL, USED },
 		.r.indirect = true };
 	assert(vq_start(&rig_q));
 }
@@ -34,7 +33,7 @@ void rig_put_table(unsigned int i, uint64_t addr, uint32_t len, uint16_t flags, 
 {
 	struct vring_desc d = { addr, len, flags, next };
 
-	memcpy(rig_vm.mem + TABLE + i * sizeof(d), &d, sizeof(d));
+	memcpy(vm.mem + TABLE + i * sizeof(d), &d, sizeof(d));
 }
 
 void rig_offer(uint16_t head)

@@ -6,8 +6,7 @@
 #define VIRTIO_RIG_H
 
 #include <assert.h>
-#include "keelvm.h"
-#include "virtq.h"
+#include "virtio.h"
 
 #define RAM		(1u << 20)
 #define NUM		16u
@@ -17,23 +16,22 @@
 #define DATA		0x10000u
 #define TABLE		0x4001u		/* an indirect one may lie anywhere */
 
-extern struct vm rig_vm;
 extern struct vq rig_q;
 extern struct vq_chain rig_c;
 
 static inline struct vring_desc *rig_desc(unsigned int i)
 {
-	return (struct vring_desc *)(rig_vm.mem + DESC) + i;
+	return (struct vring_desc *)(vm.mem + DESC) + i;
 }
 
 static inline struct vring_avail *rig_avail(void)
 {
-	return (struct vring_avail *)(rig_vm.mem + AVAIL);
+	return (struct vring_avail *)(vm.mem + AVAIL);
 }
 
 static inline struct vring_used *rig_used(void)
 {
-	return (struct vring_used *)(rig_vm.mem + USED);
+	return (struct vring_used *)(vm.mem + USED);
 }
 
 /* Empty memory, and a queue of NUM entries with all features, started. */

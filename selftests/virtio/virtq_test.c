@@ -27,7 +27,7 @@ TEST(chain_is_read_written_and_used)
 	char buf[16] = "";
 
 	rig_setup();
-	memcpy(rig_vm.mem + DATA, "abcdef", 6);
+	memcpy(vm.mem + DATA, "abcdef", 6);
 	rig_put(3, DATA, 2, NEXT, 5);
 	rig_put(5, DATA + 2, 4, NEXT, 0);
 	rig_put(0, DATA + 0x100, 3, WRITE | NEXT, 1);
@@ -43,8 +43,8 @@ TEST(chain_is_read_written_and_used)
 	EXPECT_EQ(vq_read(&rig_c, 1, buf, sizeof(buf)), 5);
 	EXPECT_STREQ(buf, "bcdef");
 	EXPECT_EQ(vq_write(&rig_c, 2, "12345678", 8), 6);
-	EXPECT_MEMEQ(rig_vm.mem + DATA + 0x100, "\0\0001", 3);
-	EXPECT_MEMEQ(rig_vm.mem + DATA + 0x200, "23456\0", 6);
+	EXPECT_MEMEQ(vm.mem + DATA + 0x100, "\0\0001", 3);
+	EXPECT_MEMEQ(vm.mem + DATA + 0x200, "23456\0", 6);
 	vq_push(&rig_q, rig_c.head, 8);
 	EXPECT_EQ(rig_used()->idx, 1);
 	EXPECT_EQ(rig_used()->ring[0].id, 3);
@@ -93,7 +93,7 @@ TEST(rings_that_cannot_be)
 	}
 	/* and the last place that is right */
 	vq_reset(&rig_q);
-	rig_q = (struct vq){ .vm = &rig_vm, .r.num = NUM,
+	rig_q = (struct vq){ .r.num = NUM,
 		.r.gpa = { RAM - 16 * NUM, AVAIL, USED } };
 	EXPECT_TRUE(vq_start(&rig_q));
 }
@@ -274,7 +274,7 @@ static int chain_is_sound(const struct vq_chain *c)
 	if (c->out + c->in > NUM)
 		return 0;
 	for (i = 0; i < c->out + c->in; i++) {
-		uint64_t at = (uint8_t *)c->iov[i].iov_base - rig_vm.mem;
+		uint64_t at = (uint8_t *)c->iov[i].iov_base - vm.mem;
 
 		*(i < c->out ? &out : &in) += c->iov[i].iov_len;
 		if (at > RAM || c->iov[i].iov_len > RAM - at)
@@ -336,7 +336,7 @@ static volatile int scribbling;
 
 static void *scribble(void *arg)
 {
-	volatile uint32_t *word = (volatile uint32_t *)(rig_vm.mem + DESC);
+	volatile uint32_t *word = (volatile uint32_t *)(vm.mem + DESC);
 	unsigned int i, bits = 12345;
 
 	/* Each length now small, now huge; each next here and there; in no order */

@@ -7,7 +7,6 @@
  */
 #include <linux/fs.h>
 #include <linux/virtio_blk.h>
-#include <linux/virtio_ids.h>
 #include "virtio.h"
 
 #define SECTOR		512
@@ -89,39 +88,33 @@ static uint32_t request(struct vdev *d, struct vq_chain *c)
 
 static uint64_t file_size(int fd)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	uint64_t size = 0;
 
-	if (fstat(fd, &st) < 0)
-		return 0;
-	if (S_ISBLK(st.st_mode))
-		return ioctl(fd, BLKGETSIZE64, &size) < 0 ? 0 : size;
-	return S_ISREG(st.st_mode) ? st.st_size : 0;
+	fstat(fd, &st);
+	if (S_ISREG(st.st_mode))
+		return st.st_size;
+	return ioctl(fd, BLKGETSIZE64, &size) < 0 ? 0 : size;
 }
 
 static void blk_create(struct vdev *d, char *arg)
 {
-	struct blk *b = calloc(1, sizeof(*b));
+	struct blk *b = d->own;
 	struct virtio_blk_config *config = (void *)d->r.config;
 	char *option = strrchr(arg, ',');
 
-	if (!b)
-		vm_die(d->vm, VM_HOST, "memory");
 	if (option && !strcmp(option, ",ro")) {
 		*option = 0;
 		b->ro = true;
 	}
 	b->fd = open(arg, (b->ro ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	if (b->fd < 0)
-		vm_die(d->vm, VM_HOST, "%s", arg);
+	vm_must(b->fd >= 0, VM_HOST, "%s", arg);
 	b->sectors = file_size(b->fd) / SECTOR;
-	if (!b->sectors)
-		vm_die(d->vm, VM_USAGE, "%s is no file or disk of a sector or more", arg);
+	vm_must(b->sectors, VM_USAGE, "%s is no file or disk of a sector or more", arg);
 	snprintf(b->id, sizeof(b->id), "keelvm-%u", d->index);
 	d->offered |= b->ro ? 1u << VIRTIO_BLK_F_RO : 0;
 	config->capacity = b->sectors;
 	config->seg_max = VQ_SIZE - 2;
-	d->own = b;
 }
 
 /* Disks are not in a snapshot: they must be as they were. */
@@ -134,7 +127,8 @@ static bool blk_restored(struct vdev *d)
 }
 
 const struct vdev_type vdev_blk = {
-	.option = "blk", .id = VIRTIO_ID_BLOCK, .queues = 1,
+	.option = "blk", .has_value = true, .id = VIRTIO_ID_BLOCK, .queues = 1,
+	.size = sizeof(struct blk),
 	.features = 1u << VIRTIO_BLK_F_SEG_MAX | 1u << VIRTIO_BLK_F_FLUSH,
 	.create = blk_create, .restored = blk_restored, .work = request,
 };

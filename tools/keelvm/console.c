@@ -5,7 +5,6 @@
  * Whoever reads stdout may be slow, so the console has a thread that writes.
  */
 #include <sys/random.h>
-#include <linux/virtio_ids.h>
 #include "virtio.h"
 
 enum { RX, TX };
@@ -25,38 +24,22 @@ static uint32_t transmit(struct vdev *d __unused, struct vq_chain *c)
 	return 0;
 }
 
-static int64_t receive(struct vdev *d, struct vq_chain *c)
+static int64_t receive(struct vdev *d __unused, struct vq_chain *c)
 {
 	char buf[4096];
-	ssize_t n = read(con.in.fd, buf, c->in_len < sizeof(buf) ? c->in_len : sizeof(buf));
+	ssize_t n = c->in_len < sizeof(buf) ? c->in_len : sizeof(buf);
 
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
-		return VDEV_LATER;
-	if (n <= 0 && c->in_len) {
-		loop_watch(&con.in, 0);
-		con.in.fd = -1;
-		return VDEV_LATER;
-	}
-	return vq_write(c, 0, buf, serial_escape(d->vm, buf, n > 0 ? n : 0));
+	if (!n)
+		return 0;
+	n = serial_input(&con.in, buf, n);
+	return n > 0 ? (int64_t)vq_write(c, 0, buf, n) : VDEV_LATER;
 }
 
 /* One chain of what is there: more is there only when poll() says so again. */
 static void readable(struct watch *w, short events __unused)
 {
-	struct vq *q = &con.d->q[RX];
-	struct vq_chain c;
-	int64_t n;
-
-	if (vdev_pop(con.d, RX, &c)) {
-		n = receive(con.d, &c);
-		if (n == VDEV_LATER)
-			vq_unpop(q);
-		else
-			vq_push(q, c.head, n);
-	} else {
+	if (vdev_each(con.d, RX, 1, receive))
 		loop_watch(w, 0);	/* until the driver has room */
-	}
-	vdev_done(con.d, q);
 }
 
 static void console_kick(struct vdev *d __unused, unsigned int q __unused)
@@ -67,10 +50,9 @@ static void console_kick(struct vdev *d __unused, unsigned int q __unused)
 
 static void console_create(struct vdev *d, char *arg __unused)
 {
-	if (con.d)
-		vm_die(d->vm, VM_USAGE, "there is one stdin: one --console");
+	vm_must(!con.d, VM_USAGE, "there is one stdin: one --console");
 	con.d = d;
-	con.in = (struct watch){ .fd = STDIN_FILENO, .ready = readable, .vm = d->vm };
+	con.in = (struct watch){ .fd = STDIN_FILENO, .ready = readable };
 }
 
 bool console_there(void)
@@ -82,8 +64,7 @@ bool console_unwritten(void)
 {
 	if (con.d)
 		pthread_cond_signal(&con.d->more);
-	return con.d && (con.d->busy || (vdev_live(con.d) && !con.d->vm->paused &&
-					 vq_more(&con.d->q[TX])));
+	return con.d && (con.d->busy || (vdev_live(con.d) && !vm.paused && vq_more(&con.d->q[TX])));
 }
 
 const struct vdev_type vdev_console = {
@@ -103,7 +84,7 @@ static int64_t fill(struct vdev *d __unused, struct vq_chain *c)
 
 static void rng_kick(struct vdev *d, unsigned int q)
 {
-	vdev_each(d, q, fill);
+	vdev_each(d, q, VQ_SIZE, fill);
 }
 
 const struct vdev_type vdev_rng = {

@@ -6,12 +6,12 @@
  * that takes time is looked at again when something has happened.
  */
 #include <linux/virtio_balloon.h>
-#include <linux/virtio_ids.h>
 #include "virtio.h"
 
 #define CLIENTS		4
 
 struct client {
+	bool used;
 	struct watch w;
 	char line[512];
 	size_t len;
@@ -25,9 +25,8 @@ static bool go_on;			/* after it */
 
 static void hang_up(struct client *c)
 {
-	loop_watch(&c->w, 0);
-	close(c->w.fd);
-	c->w.fd = 0;		/* free */
+	close(loop_forget(&c->w));
+	c->used = false;
 }
 
 static void answer(struct client *c, const char *text)
@@ -51,26 +50,14 @@ static void finish(const char *text)
 
 /* ---- commands: what they return is the answer; NULL: it comes later ---- */
 
-static struct vdev *balloon(struct vm *vm)
-{
-	unsigned int i;
-
-	for (i = 0; i < vm->vdevs; i++)
-		if (vm->vdev[i]->type->id == VIRTIO_ID_BALLOON)
-			return vm->vdev[i];
-	return NULL;
-}
-
-static const char *do_status(struct client *c, char *arg __unused)
+static const char *do_status(struct client *c __unused, char *arg __unused)
 {
 	static char text[128];
-	struct vm *vm = c->w.vm;
-	struct vdev *d = balloon(vm);
+	struct virtio_balloon_config *b = vm.balloon ? (void *)vm.balloon->r.config : NULL;
 
 	snprintf(text, sizeof(text), "ok %s cpus %u mem %llu balloon %u",
-		 vm->paused ? "paused" : "running", vm->opt->cpus,
-		 (unsigned long long)vm->opt->mem >> 20,
-		 d ? ((struct virtio_balloon_config *)d->r.config)->actual >> 8 : 0);
+		 vm.paused ? "paused" : "running", opt.cpus,
+		 (unsigned long long)opt.mem >> 20, b ? b->actual >> 8 : 0);
 	return text;
 }
 
@@ -81,10 +68,10 @@ static const char *stop(struct client *c, char *file)
 		return "error: another command is under way";
 	}
 	snapshot = file;
-	go_on = !c->w.vm->paused;
+	go_on = !vm.paused;
 	waiting = c;
 	loop_watch(&c->w, 0);		/* it may have gone, but not before it is answered */
-	vm_pause(c->w.vm);
+	vm_pause();
 	loop_wake();
 	return NULL;
 }
@@ -95,24 +82,24 @@ static const char *do_pause(struct client *c, char *arg __unused)
 }
 
 /* A pause that cannot end, as nobody reads what the guest says, ends so. */
-static const char *do_resume(struct client *c, char *arg __unused)
+static const char *do_resume(struct client *c __unused, char *arg __unused)
 {
 	if (waiting && !saver.events)
 		finish("error: undone by resume");
-	vm_resume(c->w.vm);
+	vm_resume();
 	return "ok";
 }
 
 static const char *do_snapshot(struct client *c, char *arg)
 {
-	if (c->w.vm->opt->exec)
+	if (opt.exec)
 		return "error: a machine of --exec has no snapshots";
 	return *arg ? stop(c, strdup(arg)) : "error: snapshot FILE";
 }
 
-static const char *do_balloon(struct client *c, char *arg)
+static const char *do_balloon(struct client *c __unused, char *arg)
 {
-	struct vdev *d = balloon(c->w.vm);
+	struct vdev *d = vm.balloon;
 	unsigned long mib;
 	char *end;
 
@@ -120,7 +107,7 @@ static const char *do_balloon(struct client *c, char *arg)
 	mib = strtoul(arg, &end, 10);
 	if (!d)
 		return "error: there is no --balloon";
-	if (errno || !*arg || *end || mib >= c->w.vm->opt->mem >> 20)
+	if (errno || !*arg || *end || mib >= opt.mem >> 20)
 		return "error: balloon MIB, less than the guest's memory";
 	((struct virtio_balloon_config *)d->r.config)->num_pages = mib << 8;
 	vdev_changed(d);
@@ -130,7 +117,7 @@ static const char *do_balloon(struct client *c, char *arg)
 static const char *do_quit(struct client *c, char *arg __unused)
 {
 	answer(c, "ok");
-	vm_exit(c->w.vm, 0);
+	vm_exit(0);
 }
 
 static const struct {
@@ -165,47 +152,39 @@ static void saved(struct watch *w, short events __unused)
 	char text[512] = "";
 
 	if (read(w->fd, text, sizeof(text) - 1) <= 0)
-		strcpy(text, "error: the process that writes the snapshot died");
-	loop_watch(w, 0);
-	close(w->fd);
+		strcpy(text, "error: no process could write the snapshot");
+	close(loop_forget(w));
 	finish(text);
 }
 
-void control_progress(struct vm *vm)
+void control_progress(void)
 {
-	if (!waiting || saver.events || !vm_quiet(vm))
+	if (!waiting || saver.events || !vm_quiet())
 		return;
 	if (!snapshot) {
 		finish("ok");
 		return;
 	}
-	saver = (struct watch){ .fd = snapshot_save(vm, snapshot), .ready = saved, .vm = vm };
+	saver = (struct watch){ .fd = snapshot_save(snapshot), .ready = saved };
 	if (saver.fd >= 0)
 		loop_watch(&saver, POLLIN);
 	else
 		finish("error: no process for the snapshot");
 	if (go_on)
-		vm_resume(vm);
+		vm_resume();
 }
 
 /* ---- clients ---- */
 
-/* A byte at a time, up to a line: what follows waits in the socket. */
 static void readable(struct watch *w, short events __unused)
 {
 	struct client *c = w->owner;
-	ssize_t n;
+	int n = read_line(w->fd, c->line, &c->len, sizeof(c->line));
 
-	while ((n = recv(w->fd, c->line + c->len, 1, 0)) == 1 && c->line[c->len] != '\n')
-		if (++c->len == sizeof(c->line))
-			break;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n != 1 || c->len == sizeof(c->line)) {
+	if (n < 0)
 		hang_up(c);
+	if (n <= 0)
 		return;
-	}
-	c->line[c->len] = 0;
 	c->len = 0;
 	command(c);
 }
@@ -214,23 +193,23 @@ static void accepted(struct watch *w, short events __unused)
 {
 	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), i;
 
-	for (i = 0; i < CLIENTS && clients[i].w.fd; i++)
+	for (i = 0; i < CLIENTS && clients[i].used; i++)
 		;
 	if (fd < 0 || i == CLIENTS) {
 		close(fd);
 		return;
 	}
-	clients[i] = (struct client){ .w = { .fd = fd, .ready = readable, .vm = w->vm,
+	clients[i] = (struct client){ .used = true, .w = { .fd = fd, .ready = readable,
 		.owner = &clients[i] } };
 	loop_watch(&clients[i].w, POLLIN);
 }
 
-void control_start(struct vm *vm)
+void control_start(void)
 {
-	if (!vm->opt->control)
+	if (!opt.control)
 		return;
-	listener = (struct watch){ .fd = unix_bind(vm, vm->opt->control, SOCK_STREAM),
-		.ready = accepted, .vm = vm };
+	listener = (struct watch){ .fd = unix_bind(opt.control, SOCK_STREAM),
+		.ready = accepted };
 	loop_watch(&listener, POLLIN);
 	signal(SIGCHLD, SIG_IGN);	/* those that write snapshots need not be waited for */
 }

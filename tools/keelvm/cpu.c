@@ -7,6 +7,7 @@
 #define CR0_PE		1u
 #define CR0_ET		(1u << 4)
 #define STACK		0x8f00	/* what a kernel of 32 bits may use at first */
+#define REAL_STACK	0x7000
 
 #define MSR_MISC_ENABLE	0x1a0
 
@@ -14,8 +15,7 @@
 
 static void ioctl_cpu(struct vm_cpu *cpu, unsigned long req, void *arg, const char *name)
 {
-	if (ioctl(cpu->fd, req, arg) < 0)
-		vm_die(cpu->vm, VM_HOST, "CPU %u: %s", cpu->id, name);
+	vm_must(ioctl(cpu->fd, req, arg) >= 0, VM_HOST, "CPU %u: %s", cpu->id, name);
 }
 
 /* The identity of this CPU in what the hypervisor supports */
@@ -23,11 +23,11 @@ static void cpuid_patch(struct vm_cpu *cpu, struct kvm_cpuid_entry2 *e)
 {
 	switch (e->function) {
 	case 1:
-		e->ebx = (e->ebx & 0x0000ffff) | cpu->id << 24 | cpu->vm->opt->cpus << 16;
+		e->ebx = (e->ebx & 0x0000ffff) | cpu->id << 24 | opt.cpus << 16;
 		e->ecx |= 1u << 31;	/* hypervisor present */
-		if (ioctl(cpu->vm->sys, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
+		if (ioctl(vm.sys, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
 			e->ecx |= 1u << 24;
-		if (cpu->vm->opt->cpus > 1)
+		if (opt.cpus > 1)
 			e->edx |= 1u << 28;
 		break;
 	case 0xb:
@@ -42,71 +42,64 @@ static void cpuid_patch(struct vm_cpu *cpu, struct kvm_cpuid_entry2 *e)
 
 static void set_cpuid(struct vm_cpu *cpu)
 {
-	struct kvm_cpuid2 *c = cpu->vm->cpuid;
+	struct kvm_cpuid2 *c = vm.cpuid;
 	unsigned int i;
 
 	if (!c)
 		c = calloc(1, sizeof(*c) + MAX_CPUID * sizeof(c->entries[0]));
-	if (!c)
-		vm_die(cpu->vm, VM_HOST, "memory");
-	cpu->vm->cpuid = c;
+	vm_must(c, VM_HOST, "memory");
+	vm.cpuid = c;
 	c->nent = MAX_CPUID;
-	if (ioctl(cpu->vm->sys, KVM_GET_SUPPORTED_CPUID, c) < 0)
-		vm_die(cpu->vm, VM_HOST, "KVM_GET_SUPPORTED_CPUID");
+	vm_must(!ioctl(vm.sys, KVM_GET_SUPPORTED_CPUID, c), VM_HOST,
+		"KVM_GET_SUPPORTED_CPUID");
 	for (i = 0; i < c->nent; i++)
 		cpuid_patch(cpu, &c->entries[i]);
 	ioctl_cpu(cpu, KVM_SET_CPUID2, c, "KVM_SET_CPUID2");
 }
 
-size_t cpu_cpuid_size(struct vm *vm)
+size_t cpu_cpuid_size(void)
 {
-	return sizeof(*vm->cpuid) + vm->cpuid->nent * sizeof(vm->cpuid->entries[0]);
+	return sizeof(*vm.cpuid) + vm.cpuid->nent * sizeof(vm.cpuid->entries[0]);
 }
 
 /* LINT0 takes the 8259's interrupts, LINT1 is NMI: as a BIOS leaves them */
 static void set_lapic(struct vm_cpu *cpu)
 {
 	struct kvm_lapic_state s;
-	uint32_t lint0 = 0x700, lint1 = 0x400;
+	uint32_t lint[] = { 0x700, 0, 0, 0, 0x400 };
 
 	ioctl_cpu(cpu, KVM_GET_LAPIC, &s, "KVM_GET_LAPIC");
-	memcpy(s.regs + 0x350, &lint0, 4);
-	memcpy(s.regs + 0x360, &lint1, 4);
+	memcpy(s.regs + 0x350, lint, sizeof(lint));
 	ioctl_cpu(cpu, KVM_SET_LAPIC, &s, "KVM_SET_LAPIC");
 }
 
+/* Fast strings, as a BIOS leaves them */
 static void set_msrs(struct vm_cpu *cpu)
 {
 	struct {
 		struct kvm_msrs h;
-		struct kvm_msr_entry e[1];
-	} m = { .h.nmsrs = 1, .e[0] = { .index = MSR_MISC_ENABLE, .data = 1 } };
+		struct kvm_msr_entry e;
+	} m = { .h.nmsrs = 1, .e = { .index = MSR_MISC_ENABLE, .data = 1 } };
 
-	if (ioctl(cpu->fd, KVM_SET_MSRS, &m) != 1)
-		vm_die(cpu->vm, VM_HOST, "CPU %u: KVM_SET_MSRS", cpu->id);
+	vm_must(ioctl(cpu->fd, KVM_SET_MSRS, &m) == 1, VM_HOST, "CPU %u: KVM_SET_MSRS", cpu->id);
 }
 
-void cpu_create(struct vm *vm, unsigned int id)
+void cpu_create(unsigned int id)
 {
-	struct vm_cpu *cpu = &vm->cpu[id];
+	struct vm_cpu *cpu = &vm.cpu[id];
 
-	cpu->vm = vm;
 	cpu->id = id;
-	cpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)id);
-	if (cpu->fd < 0)
-		vm_die(vm, VM_HOST, "KVM_CREATE_VCPU %u", id);
-	cpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
-	if (cpu->run == MAP_FAILED)
-		vm_die(vm, VM_HOST, "mmap of CPU %u", id);
+	cpu->fd = ioctl(vm.fd, KVM_CREATE_VCPU, (unsigned long)id);
+	vm_must(cpu->fd >= 0, VM_HOST, "KVM_CREATE_VCPU %u", id);
+	cpu->run = mmap(NULL, vm.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
+	vm_must(cpu->run != MAP_FAILED, VM_HOST, "mmap of CPU %u", id);
 	set_cpuid(cpu);
 	set_lapic(cpu);
 	set_msrs(cpu);
 }
 
-/* ---- start states ---- */
-
-/* As Linux's boot protocol and the others want them: segments of 4 GiB */
-void cpu_start_prot(struct vm_cpu *cpu, struct kvm_regs regs)
+/* As Linux's boot protocol and the others want it: segments of 4 GiB; or in real mode */
+void cpu_start(struct vm_cpu *cpu, struct kvm_regs regs, bool real)
 {
 	static const struct kvm_segment data = {
 		.limit = 0xffffffff, .selector = 0x18, .type = 0x3, .present = 1, .s = 1,
@@ -115,31 +108,25 @@ void cpu_start_prot(struct vm_cpu *cpu, struct kvm_regs regs)
 	struct kvm_sregs s;
 
 	ioctl_cpu(cpu, KVM_GET_SREGS, &s, "KVM_GET_SREGS");
-	s.ds = data;
-	s.es = data;
-	s.fs = data;
-	s.gs = data;
-	s.ss = data;
-	s.cs = data;
-	s.cs.selector = 0x10;
-	s.cs.type = 0xb;
-	s.cr0 = CR0_PE | CR0_ET;
-	ioctl_cpu(cpu, KVM_SET_SREGS, &s, "KVM_SET_SREGS");
+	if (real) {
+		s.cs.selector = regs.rip >> 4;
+		s.cs.base = regs.rip & ~0xfULL;
+		regs.rip &= 0xf;
+	} else {
+		s.ds = data;
+		s.es = data;
+		s.fs = data;
+		s.gs = data;
+		s.ss = data;
+		s.cs = data;
+		s.cs.selector = 0x10;
+		s.cs.type = 0xb;
+		s.cr0 = CR0_PE | CR0_ET;
+	}
 	regs.rflags = 2;
-	regs.rsp = STACK;
-	ioctl_cpu(cpu, KVM_SET_REGS, &regs, "KVM_SET_REGS");
-}
-
-void cpu_start_real(struct vm_cpu *cpu, uint64_t addr)
-{
-	struct kvm_regs r = { .rip = addr & 0xf, .rsp = 0x7000, .rflags = 2 };
-	struct kvm_sregs s;
-
-	ioctl_cpu(cpu, KVM_GET_SREGS, &s, "KVM_GET_SREGS");
-	s.cs.selector = addr >> 4;
-	s.cs.base = addr & ~0xfULL;
+	regs.rsp = real ? REAL_STACK : STACK;
 	ioctl_cpu(cpu, KVM_SET_SREGS, &s, "KVM_SET_SREGS");
-	ioctl_cpu(cpu, KVM_SET_REGS, &r, "KVM_SET_REGS");
+	ioctl_cpu(cpu, KVM_SET_REGS, &regs, "KVM_SET_REGS");
 }
 
 /* ---- running ---- */
@@ -150,96 +137,49 @@ static void handle_io(struct vm_cpu *cpu)
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 	unsigned int i;
 
-	if (exec_io(cpu, run, data))
-		return;
 	for (i = 0; i < run->io.count; i++, data += run->io.size)
 		port_io(cpu, run->io.port, run->io.direction == KVM_EXIT_IO_IN, run->io.size, data);
-}
-
-static void nobody_mmio(struct kvm_run *run)
-{
-	if (testdev_mmio)
-		testdev_mmio(run->mmio.phys_addr, run->mmio.is_write, run->mmio.len,
-			     run->mmio.data);
-	else if (!run->mmio.is_write)
-		memset(run->mmio.data, 0xff, run->mmio.len);
 }
 
 static void handle_mmio(struct vm_cpu *cpu)
 {
 	struct kvm_run *run = cpu->run;
+	uint64_t addr = run->mmio.phys_addr;
+	uint8_t *data = run->mmio.data;
 
-	pthread_mutex_lock(&cpu->vm->lock);
-	if (!virtio_mmio(cpu->vm, run->mmio.phys_addr, run->mmio.is_write, run->mmio.len,
-			 run->mmio.data))
-		nobody_mmio(run);
-	pthread_mutex_unlock(&cpu->vm->lock);
-}
-
-static void print_state(struct vm_cpu *cpu)
-{
-	struct kvm_regs r;
-	struct kvm_sregs s;
-
-	if (ioctl(cpu->fd, KVM_GET_REGS, &r) < 0 || ioctl(cpu->fd, KVM_GET_SREGS, &s) < 0)
+	if (exec_mmio(run))
 		return;
-	fprintf(stderr, "keelvm: CPU %u rip %#llx cs %#x base %#llx rsp %#llx rflags %#llx\n"
-		"keelvm: cr0 %#llx cr2 %#llx cr3 %#llx cr4 %#llx efer %#llx\n", cpu->id, r.rip,
-		s.cs.selector, s.cs.base, r.rsp, r.rflags, s.cr0, s.cr2, s.cr3, s.cr4, s.efer);
-}
-
-/* ---- SIGQUIT: each CPU tells where it is, and goes on ---- */
-
-static struct vm *shown;		/* for the handlers */
-static __thread struct vm_cpu *self;
-
-/* In the thread of the CPU: the next KVM_RUN ends at once, should it not be in one. */
-static void on_kick(int signal __unused)
-{
-	if (self)
-		self->run->immediate_exit = 1;
-}
-
-static void kick_cpus(struct vm *vm)
-{
-	unsigned int i;
-
-	for (i = 0; i < vm->opt->cpus; i++)
-		if (vm->cpu[i].thread)	/* else it is not started yet */
-			pthread_kill(vm->cpu[i].thread, SIGUSR1);
-}
-
-static void on_quit(int signal __unused)
-{
-	unsigned int i;
-
-	for (i = 0; i < shown->opt->cpus; i++)
-		shown->cpu[i].show = 1;
-	kick_cpus(shown);
-}
-
-void cpu_show_on_quit(struct vm *vm)
-{
-	shown = vm;
-	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_kick }, NULL);
-	sigaction(SIGQUIT, &(struct sigaction){ .sa_handler = on_quit }, NULL);
+	pthread_mutex_lock(&vm.lock);
+	if (!virtio_mmio(addr, run->mmio.is_write, run->mmio.len, data)) {
+		if (testdev_mmio)
+			testdev_mmio(addr, run->mmio.is_write, run->mmio.len, data);
+		else if (!run->mmio.is_write)
+			memset(data, 0xff, run->mmio.len);
+	}
+	pthread_mutex_unlock(&vm.lock);
 }
 
 static void show(struct vm_cpu *cpu)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct kvm_regs r = { 0 };
+	struct kvm_sregs s = { 0 };
 	struct kvm_mp_state mp = { 0 };
 	struct kvm_vcpu_events e = { 0 };
 	struct kvm_lapic_state a = { 0 };
 	uint32_t *reg = (uint32_t *)a.regs;
 	int i;
 
+	ioctl(cpu->fd, KVM_GET_REGS, &r);
+	ioctl(cpu->fd, KVM_GET_SREGS, &s);
 	ioctl(cpu->fd, KVM_GET_MP_STATE, &mp);
 	ioctl(cpu->fd, KVM_GET_VCPU_EVENTS, &e);
 	ioctl(cpu->fd, KVM_GET_LAPIC, &a);
 	pthread_mutex_lock(&lock);
-	print_state(cpu);
-	fprintf(stderr, "keelvm: mp_state %u injected %u:%#x shadow %u nmi %u TPR %#x\n",
+	fprintf(stderr, "keelvm: CPU %u rip %#llx cs %#x base %#llx rsp %#llx rflags %#llx\n"
+		"keelvm: cr0 %#llx cr2 %#llx cr3 %#llx cr4 %#llx efer %#llx\n"
+		"keelvm: mp_state %u injected %u:%#x shadow %u nmi %u TPR %#x\n", cpu->id, r.rip,
+		s.cs.selector, s.cs.base, r.rsp, r.rflags, s.cr0, s.cr2, s.cr3, s.cr4, s.efer,
 		mp.mp_state, e.interrupt.injected, e.interrupt.nr, e.interrupt.shadow,
 		e.nmi.pending, reg[0x80 / 4]);
 	for (i = 0; i < 8; i++)
@@ -249,41 +189,74 @@ static void show(struct vm_cpu *cpu)
 	pthread_mutex_unlock(&lock);
 }
 
+/* ---- SIGQUIT: each CPU tells where it is, and goes on ---- */
+
+static __thread struct vm_cpu *self;
+
+/* In the thread of the CPU: the next KVM_RUN ends at once, should it not be in one. */
+static void on_kick(int signal __unused)
+{
+	if (self)
+		self->run->immediate_exit = 1;
+}
+
+static void kick_cpus(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < opt.cpus; i++)
+		if (vm.cpu[i].thread)	/* else it is not started yet */
+			pthread_kill(vm.cpu[i].thread, SIGUSR1);
+}
+
+static void on_quit(int signal __unused)
+{
+	unsigned int i;
+
+	for (i = 0; i < opt.cpus; i++)
+		vm.cpu[i].show = 1;
+	kick_cpus();
+}
+
+void cpu_show_on_quit(void)
+{
+	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = on_kick }, NULL);
+	sigaction(SIGQUIT, &(struct sigaction){ .sa_handler = on_quit }, NULL);
+}
+
 /* All that the CPU did is complete: KVM_RUN did so before it saw immediate_exit. */
 static void interrupted(struct vm_cpu *cpu)
 {
-	struct vm *vm = cpu->vm;
-
 	cpu->run->immediate_exit = 0;
 	if (cpu->show)
 		show(cpu);
 	cpu->show = 0;
-	pthread_mutex_lock(&vm->lock);
-	vm->parked++;
-	if (vm->paused)
+	pthread_mutex_lock(&vm.lock);
+	vm.parked++;
+	if (vm.paused)
 		loop_wake();
-	while (vm->paused)
-		pthread_cond_wait(&vm->resumed, &vm->lock);
-	vm->parked--;
-	pthread_mutex_unlock(&vm->lock);
+	while (vm.paused)
+		pthread_cond_wait(&vm.resumed, &vm.lock);
+	vm.parked--;
+	pthread_mutex_unlock(&vm.lock);
 }
 
-void vm_pause(struct vm *vm)
+void vm_pause(void)
 {
-	vm->paused = true;
-	kick_cpus(vm);
+	vm.paused = true;
+	kick_cpus();
 }
 
-bool vm_quiet(struct vm *vm)
+bool vm_quiet(void)
 {
-	return vm->paused && vm->parked == vm->opt->cpus && virtio_idle(vm);
+	return vm.paused && vm.parked == opt.cpus && !vm.working;
 }
 
-void vm_resume(struct vm *vm)
+void vm_resume(void)
 {
-	vm->paused = false;
-	pthread_cond_broadcast(&vm->resumed);
-	virtio_resume(vm);
+	vm.paused = false;
+	pthread_cond_broadcast(&vm.resumed);
+	virtio_resume();
 }
 
 static void handle_error(struct vm_cpu *cpu)
@@ -291,21 +264,21 @@ static void handle_error(struct vm_cpu *cpu)
 	struct kvm_run *run = cpu->run;
 	unsigned int i;
 
-	if (cpu->vm->opt->go_on && run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
+	if (opt.go_on && run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
 		return;
-	print_state(cpu);
+	show(cpu);
 	fprintf(stderr, "keelvm: internal error %u:", run->internal.suberror);
 	for (i = 0; i < run->internal.ndata && i < 16; i++)
 		fprintf(stderr, " %#llx", run->internal.data[i]);
 	fputc('\n', stderr);
-	vm_exit(cpu->vm, VM_GUEST);
+	vm_exit(VM_GUEST);
 }
 
 static void handle_exit(struct vm_cpu *cpu)
 {
 	struct kvm_run *run = cpu->run;
 
-	cpu->exits[run->exit_reason & 63]++;
+	cpu->exits[run->exit_reason % COUNT(cpu->exits)]++;
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
 		handle_io(cpu);
@@ -317,19 +290,18 @@ static void handle_exit(struct vm_cpu *cpu)
 	case KVM_EXIT_HLT:
 		break;
 	case KVM_EXIT_SHUTDOWN:
-		vm_die(cpu->vm, VM_GUEST, "the guest shut down by a triple fault");
+		vm_die(VM_GUEST, "the guest shut down by a triple fault");
 	case KVM_EXIT_SYSTEM_EVENT:
-		vm_exit(cpu->vm, 0);
+		vm_exit(0);
 	case KVM_EXIT_INTERNAL_ERROR:
 		handle_error(cpu);
 		break;
-	case KVM_EXIT_FAIL_ENTRY:
-		print_state(cpu);
-		vm_die(cpu->vm, VM_GUEST, "entry failed: %#llx", (unsigned long long)
-		       run->fail_entry.hardware_entry_failure_reason);
 	default:
-		print_state(cpu);
-		vm_die(cpu->vm, VM_GUEST, "exit reason %u", run->exit_reason);
+		show(cpu);
+		vm_must(run->exit_reason != KVM_EXIT_FAIL_ENTRY, VM_GUEST,
+			"entry failed: %#llx", (unsigned long long)
+			run->fail_entry.hardware_entry_failure_reason);
+		vm_die(VM_GUEST, "exit reason %u", run->exit_reason);
 	}
 }
 
@@ -338,14 +310,14 @@ void *cpu_run(void *arg)
 	struct vm_cpu *cpu = arg;
 
 	self = cpu;
-	cpu->run->immediate_exit = cpu->vm->paused;
+	cpu->run->immediate_exit = vm.paused;
 	for (;;) {
 		if (ioctl(cpu->fd, KVM_RUN, 0) == 0)
 			handle_exit(cpu);
 		else if (errno == EINTR)
 			interrupted(cpu);
-		else if (errno != EAGAIN)
-			vm_die(cpu->vm, VM_HOST, "CPU %u: KVM_RUN", cpu->id);
+		else
+			vm_must(errno == EAGAIN, VM_HOST, "CPU %u: KVM_RUN", cpu->id);
 	}
 	return NULL;
 }

@@ -11,80 +11,68 @@ extern const char init_start[], init_end[];
 /* The file doctor */
 extern const char doctor_text[];
 
+static struct exec_window window __attribute__((aligned(4096)));
+
 /* The initramfs is two archives of cpio: of the directory, and of what keelvm adds. */
-static void archive_directory(struct vm *vm, int fd)
+static void archive_directory(int fd)
 {
 	static const char script[] =
 		"cd -- \"$0\" && find . ! -type s -print0 | cpio -0 -o -H newc --quiet";
-	int status;
+	int status = 1;
 	pid_t pid = fork();
 
 	if (!pid) {
 		dup2(fd, STDOUT_FILENO);
-		execlp("bash", "bash", "-o", "pipefail", "-c", script, vm->opt->exec, NULL);
+		execlp("bash", "bash", "-o", "pipefail", "-c", script, opt.exec, NULL);
 		perror("keelvm: bash");
 		_exit(1);
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
-		vm_die(vm, VM_HOST, "%s", vm->opt->exec);
-	if (status)
-		vm_die(vm, VM_USAGE, "%s: no archive of this can be made (by cpio)",
-		       vm->opt->exec);
-}
-
-static void pad(FILE *f)
-{
-	while (ftell(f) & 3)
-		fputc(0, f);
+	waitpid(pid, &status, 0);
+	vm_must(!status, VM_USAGE, "%s: no archive of this can be made (by cpio)", opt.exec);
 }
 
 static void put(FILE *f, const char *name, mode_t mode, const void *data, size_t size)
 {
-	static unsigned int inode;
-
-	fprintf(f, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x%s%c", ++inode,
+	fprintf(f, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x%s%c", 1,
 		mode, 0, 0, 1, 0, size, 0, 0, 0, 0, strlen(name) + 1, 0, name, 0);
-	pad(f);
+	while (ftell(f) & 3)
+		fputc(0, f);
 	fwrite(data, 1, size, f);
-	pad(f);
+	while (ftell(f) & 3)
+		fputc(0, f);
 }
 
-/* Its name */
-const char *exec_initramfs(struct vm *vm)
+static void put_arguments(void)
 {
-	static const char * const dirs[] = { "dev", "proc", "sys", ".keelvm", "tmp" };
+	char **arg, *to = window.args;
+
+	for (arg = opt.argv; *arg; arg++, window.argc++) {
+		vm_must(strlen(*arg) < (size_t)(window.args + sizeof(window.args) - to),
+			VM_USAGE, "too many arguments");
+		to = stpcpy(to, *arg) + 1;
+	}
+}
+
+const char *exec_initramfs(void)
+{
 	static char name[32];
 	int fd = memfd_create("initramfs", MFD_CLOEXEC);
-	char *args = NULL, **arg;
-	size_t size = 0;
-	unsigned int i;
-	FILE *f, *a = open_memstream(&args, &size);
+	FILE *f;
 
-	archive_directory(vm, fd);
+	put_arguments();
+	vm_add_slot(3, EXEC_BASE + sizeof(window.reg), sizeof(window) - sizeof(window.reg),
+		    window.data);
+	archive_directory(fd);
 	f = fdopen(fd, "a");
-	if (!f || !a || fseek(f, 0, SEEK_END) < 0)
-		vm_die(vm, VM_HOST, "initramfs");
-	for (i = 0; i < COUNT(dirs); i++)
-		put(f, dirs[i], S_IFDIR | (i == 4 ? 01777 : 0755), "", 0);
-	for (arg = vm->opt->argv; *arg; arg++)
-		fwrite(*arg, 1, strlen(*arg) + 1, a);
-	fclose(a);
-	if (size > KEELVM_MAX_ARGS)
-		vm_die(vm, VM_USAGE, "too many arguments");
-	put(f, ".keelvm/args", S_IFREG | 0444, args, size);
-	put(f, ".keelvm/init", S_IFREG | 0555, init_start, init_end - init_start);
+	vm_must(f && !fseek(f, 0, SEEK_END), VM_HOST, "initramfs");
+	put(f, ".keelvm", S_IFREG | 0555, init_start, init_end - init_start);
 	put(f, "TRAILER!!!", 0, "", 0);
-	if (fflush(f) || ferror(f))
-		vm_die(vm, VM_HOST, "initramfs");
-	free(args);
+	vm_must(!fflush(f) && !ferror(f), VM_HOST, "initramfs");
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	return name;
 }
 
 /* ---- input and output ---- */
-
-static char input[KEELVM_CHUNK];
-static uint32_t input_len, input_at;
 
 static uint32_t read_input(void)
 {
@@ -93,31 +81,40 @@ static uint32_t read_input(void)
 
 	if (poll(&p, 1, 0) <= 0)
 		return 0;
-	n = read(STDIN_FILENO, input, sizeof(input));
-	input_at = 0;
-	input_len = n > 0 ? n : 0;
-	return n > 0 ? n : KEELVM_EOF;
+	n = read(STDIN_FILENO, window.data, sizeof(window.data));
+	return n > 0 ? n : EXEC_EOF;
 }
 
-bool exec_io(struct vm_cpu *cpu, const struct kvm_run *run, uint8_t *data)
+static void tell_start(void)
 {
-	unsigned int port = run->io.port, len = run->io.count * run->io.size, i;
+	static bool told;
+	struct timespec now;
 
-	if (!cpu->vm->opt->exec || port < KEELVM_PORT_OUT || port > KEELVM_PORT_READ)
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (opt.verbose && !told)
+		fprintf(stderr, "keelvm: first program after %lld us\n",
+			(now.tv_sec - vm.start.tv_sec) * 1000000LL +
+			(now.tv_nsec - vm.start.tv_nsec) / 1000);
+	told = true;
+}
+
+bool exec_mmio(struct kvm_run *run)
+{
+	uint64_t reg = (run->mmio.phys_addr - EXEC_BASE) / sizeof(window.reg[0]);
+	uint32_t val;
+
+	if (!opt.exec || reg > EXEC_EXIT || run->mmio.len != sizeof(val))
 		return false;
-	if (run->io.direction == KVM_EXIT_IO_OUT) {
-		/* As a program: who writes what nobody reads ends by SIGPIPE. */
-		if (port <= KEELVM_PORT_ERR &&
-		    !output(port - KEELVM_PORT_OUT + STDOUT_FILENO, data, len) && errno == EPIPE)
-			vm_exit(cpu->vm, 128 + SIGPIPE);
-		return true;
-	}
-	pthread_mutex_lock(&cpu->vm->lock);
-	if (port == KEELVM_PORT_READ && len == 4)
-		memcpy(data, &(uint32_t){ read_input() }, 4);
-	for (i = 0; port == KEELVM_PORT_IN && i < len; i++)
-		data[i] = input_at < input_len ? input[input_at++] : 0;
-	pthread_mutex_unlock(&cpu->vm->lock);
+	tell_start();
+	memcpy(&val, run->mmio.data, sizeof(val));
+	if (!run->mmio.is_write)
+		memcpy(run->mmio.data, &(uint32_t){ reg == EXEC_IN ? read_input() : 0 }, 4);
+	else if (reg == EXEC_EXIT)
+		vm_exit(val & 0xff);
+	/* As a program: who writes what nobody reads ends by SIGPIPE. */
+	else if (reg != EXEC_IN && val <= sizeof(window.data) &&
+		 !output(reg + STDOUT_FILENO, window.data, val) && errno == EPIPE)
+		vm_exit(128 + SIGPIPE);
 	return true;
 }
 

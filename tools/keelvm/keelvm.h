@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <linux/kvm.h>
 #include <sys/eventfd.h>
@@ -31,6 +32,7 @@
 
 #define COUNT(array)		(sizeof(array) / sizeof(*(array)))
 #define __unused		__attribute__((unused))
+#define __noreturn		__attribute__((noreturn))
 
 #define KEELVM_MAX_CPUS		64
 #define VIRTIO_MAX		16	/* devices */
@@ -38,15 +40,6 @@
 #define KEELVM_GAP_START	0xc0000000ULL	/* no RAM from here */
 #define KEELVM_GAP_END		0x100000000ULL	/* to here */
 #define KEELVM_EXIT_PORT	0xf4		/* a byte written here is the exit status */
-
-/* Of --exec: bytes for stdout and stderr; how many of stdin can be read, or none for ever */
-#define KEELVM_PORT_OUT		0x530
-#define KEELVM_PORT_ERR		0x531
-#define KEELVM_PORT_IN		0x532
-#define KEELVM_PORT_READ	0x534	/* 32 bits */
-#define KEELVM_EOF		0xffffffff
-#define KEELVM_CHUNK		4096	/* bytes at a time */
-#define KEELVM_MAX_ARGS		(2 << 20)	/* bytes of arguments */
 
 enum vm_status {		/* exit status of keelvm beside the guest's own */
 	VM_USAGE	= 125,	/* bad options, files that cannot be read */
@@ -65,22 +58,19 @@ struct vm_options {
 	unsigned int cpus;
 	bool verbose;		/* exits counted and printed at the end */
 	bool go_on;		/* after an emulation error */
-	bool doctor;
+	bool doctor, help;
 };
-
-struct vm;
 
 /* What a snapshot has of ports.c and serial.c. No field of it may be trusted after a restore. */
 #define SERIAL_FIFO	64
 
 struct pc_state {
 	uint8_t cmos_index;
-	/* ACPI's status, enable and control registers, 16 bits each. Nothing ever happens
-	 * there.
-	 */
+	/* ACPI's status, enable and control, 16 bits each. Nothing ever happens there. */
 	uint8_t pm1[6];
 	struct serial {
-		uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
+		uint8_t reg[8];		/* as written, and with DLAB, the divisor */
+		uint8_t divisor[2], fcr;
 		uint8_t tx_irq;		/* THR became empty, not yet seen in IIR */
 		uint8_t level;
 		uint8_t count;		/* bytes received */
@@ -89,7 +79,6 @@ struct pc_state {
 };
 
 struct vm_cpu {
-	struct vm *vm;
 	bool tx_ready;		/* a byte goes out of the serial line, after the lock */
 	uint8_t tx;
 	volatile sig_atomic_t show;	/* asked for by a signal */
@@ -101,7 +90,6 @@ struct vm_cpu {
 };
 
 struct vm {
-	const struct vm_options *opt;
 	int sys, fd;
 	size_t run_size;
 	uint8_t *mem;		/* RAM; guest address a below the gap is mem[a] */
@@ -113,8 +101,9 @@ struct vm {
 	pthread_cond_t idle;	/* something under way has ended */
 	struct pc_state pc;
 	unsigned int writing;	/* bytes of the serial line on their way to stdout */
+	unsigned int working;	/* threads of devices that have a chain */
 	bool ending;
-	struct vdev *vdev[VIRTIO_MAX];
+	struct vdev *vdev[VIRTIO_MAX], *balloon;
 	unsigned int vdevs;
 	const char *cmdline;	/* with what devices add */
 	bool acpi;		/* tables are there */
@@ -122,119 +111,162 @@ struct vm {
 	unsigned int parked;	/* CPUs that have stopped */
 	pthread_cond_t resumed;
 	struct kvm_cpuid2 *cpuid;	/* of the first CPU */
+	struct timespec start;	/* of the CPUs */
 };
 
-/* mem.c */
-/* RAM below the gap, in bytes */
-uint64_t vm_low(const struct vm *vm);
-/* Guest RAM at @addr, or NULL if not [addr, addr + len) is all RAM on one side of the gap. */
-void *vm_ram(struct vm *vm, uint64_t addr, uint64_t len);
+extern struct vm_options opt;
+extern struct vm vm;		/* the one there is */
 
-/* loop.c: the main thread, in which devices wait for files */
+/* RAM below the gap, in bytes */
+static inline uint64_t vm_low(void)
+{
+	return opt.mem < KEELVM_GAP_START ? opt.mem : KEELVM_GAP_START;
+}
+
+/* Guest RAM at @addr, or NULL if not [addr, addr + len) is all RAM on one side of the gap. */
+static inline void *vm_ram(uint64_t addr, uint64_t len)
+{
+	bool high = addr >= KEELVM_GAP_END;
+	uint64_t base = high ? vm_low() : 0, size = high ? opt.mem - base : vm_low();
+
+	addr -= high ? KEELVM_GAP_END : 0;
+	return addr <= size && len <= size - addr ? vm.mem + base + addr : NULL;
+}
+
+/* loop.c: the main thread, in which devices wait for files. vm.lock is held. */
 struct watch {
 	int fd;
-	void (*ready)(struct watch *w, short events);	/* vm->lock is held */
-	struct vm *vm;
+	void (*ready)(struct watch *w, short events);
 	void *owner;
 	short events;			/* waited for now, as of poll() */
 };
 
 void loop_init(void);
-/* Wait for other @events; 0: for none, before the file is closed. vm->lock is held. */
-void loop_watch(struct watch *w, short events);
-/* Look at all files anew. Any thread. */
-void loop_wake(void);
-void loop_run(struct vm *vm) __attribute__((noreturn));
+void loop_watch(struct watch *w, short events);	/* wait for others; 0: for none */
+/* Never look at the file again. Returns it, for close(). */
+int loop_forget(struct watch *w);
+void loop_wake(void);		/* to look at all files anew; any thread, without the lock, too */
+void loop_run(void) __noreturn;
 /* The address of the socket @path. False if it is too long. */
 bool unix_address(struct sockaddr_un *a, const char *path);
 /* A socket of that name, that does not block; SOCK_STREAM: one that listens. */
-int unix_bind(struct vm *vm, const char *path, int type);
+int unix_bind(const char *path, int type);
+/* @n is what read() or the like returned: can it be tried again? */
+static inline bool again(ssize_t n)
+{
+	return n < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
 /*
- * Write all of it, to a file that may block or not. Waits for whoever reads slowly, so the
- * lock is not held. False if nobody reads.
+ * Read up to the end of a line into @line of @size, where *@len bytes are already; what
+ * follows is left. 1: it is there, without its end; 0: the rest comes later; -1: never.
  */
+int read_line(int fd, char *line, size_t *len, size_t size);
+/* Write all of it, to a file that may block or not, without the lock. False if nobody reads. */
 bool output(int fd, const void *data, size_t len);
 
 /*
  * End the whole program with @status; what was taken for stdout goes there first, as long as
  * somebody reads. Any thread, with the lock or without.
  */
-void vm_exit(struct vm *vm, int status) __attribute__((noreturn));
+void vm_exit(int status) __noreturn;
 /* The same with a message. @status VM_HOST adds errno's text. */
-void vm_die(struct vm *vm, int status, const char *fmt, ...)
-	__attribute__((noreturn, format(printf, 3, 4)));
+void vm_die(int status, const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 2, 3)));
+#define vm_must(good, status, ...) \
+	do { if (!(good)) vm_die(status, __VA_ARGS__); } while (0)
 
-void vm_irq(struct vm *vm, unsigned int gsi, int level);
-void vm_add_slot(struct vm *vm, unsigned int slot, uint64_t gpa, uint64_t size, void *hva);
+void vm_irq(unsigned int gsi, int level);
+void vm_add_slot(unsigned int slot, uint64_t gpa, uint64_t size, void *hva);
 
 /* cpu.c */
-void cpu_create(struct vm *vm, unsigned int id);
-/* Flat 32 bit, with @regs */
-void cpu_start_prot(struct vm_cpu *cpu, struct kvm_regs regs);
-void cpu_start_real(struct vm_cpu *cpu, uint64_t addr);
-void cpu_show_on_quit(struct vm *vm);	/* SIGQUIT prints where each CPU is */
+void cpu_create(unsigned int id);
+/* With @regs, flat 32 bit; or real, where rip is a linear address. */
+void cpu_start(struct vm_cpu *cpu, struct kvm_regs regs, bool real);
+void cpu_show_on_quit(void);	/* SIGQUIT prints where each CPU is */
 void *cpu_run(void *cpu);	/* thread function; returns only through vm_exit() */
-size_t cpu_cpuid_size(struct vm *vm);
-/* CPUs stop, with what they do complete, and devices. vm->lock is held. Is it so yet? */
-void vm_pause(struct vm *vm);
-bool vm_quiet(struct vm *vm);
-void vm_resume(struct vm *vm);
+size_t cpu_cpuid_size(void);
+/* CPUs stop, with what they do complete, and devices. vm.lock is held. Is it so yet? */
+void vm_pause(void);
+bool vm_quiet(void);
+void vm_resume(void);
 
 /* load.c: what to run, and the boot CPU set up to run it */
-void load_guest(struct vm *vm);
+void load_guest(void);
 
 /* ports.c: I/O of devices that userspace has */
 void port_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data);
 
 /*
  * Devices for guest tests, where keelvm is linked with selftests/guest/vmm/testdev.c.
- * vm->lock is held.
+ * vm.lock is held.
  */
-void testdev_init(struct vm *vm) __attribute__((weak));
-void testdev_mmio(uint64_t addr, bool write, unsigned int len, uint8_t *data)
-	__attribute__((weak));
-bool testdev_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data)
-	__attribute__((weak));
+#pragma weak testdev_init
+#pragma weak testdev_mmio
+#pragma weak testdev_io
+void testdev_init(void);
+void testdev_mmio(uint64_t addr, bool write, unsigned int len, uint8_t *data);
+bool testdev_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint8_t *data);
 
-/* serial.c: vm->lock is held, but for serial_restore() and serial_flush() */
+/* serial.c: vm.lock is held, but for serial_restore() and serial_flush() */
 #define SERIAL_BASE	0x3f8
 #define SERIAL_IRQ	4
-void serial_start(struct vm *vm);	/* console on stdin and stdout */
-/* the terminal as it was; any thread, any number of times */
-void serial_restore(void);
-uint8_t serial_read(struct vm *vm, unsigned int reg);
+void serial_start(void);	/* console on stdin and stdout */
+void serial_restore(void);		/* the terminal as it was; any number of times */
+uint8_t serial_read(unsigned int reg);
 void serial_write(struct vm_cpu *cpu, unsigned int reg, uint8_t val);
-/* What was typed, in place, without Ctrl-A, and its new length. Ctrl-A x ends it all. */
-size_t serial_escape(struct vm *vm, char *buf, size_t len);
+/*
+ * Read what was typed, without Ctrl-A; Ctrl-A x ends it all. Returns how much, 0 if nothing
+ * is left, -1 if nothing comes any more: then stdin is forgotten.
+ */
+ssize_t serial_input(struct watch *w, void *buf, size_t len);
 /* What this CPU has sent goes out. May wait for whoever reads stdout. */
 void serial_flush(struct vm_cpu *cpu);
 
-/* exec.c: the name of an initramfs of the directory and the program that runs the other */
-const char *exec_initramfs(struct vm *vm);
-/* False if the port is none of --exec's */
-bool exec_io(struct vm_cpu *cpu, const struct kvm_run *run, uint8_t *data);
+/*
+ * exec.c: to a guest of --exec, a page of registers, and behind it memory for what they
+ * move. A kernel with /dev/mem lets a program have both.
+ */
+#define EXEC_BASE	0xd3000000ULL
+#define EXEC_EOF	0xffffffff
+enum {
+	EXEC_OUT,	/* written: so many bytes of data[] go to stdout */
+	EXEC_ERR,	/* ... to stderr */
+	EXEC_IN,	/* read: so many bytes of stdin are in data[] now, or EXEC_EOF */
+	EXEC_EXIT,	/* written: the exit status */
+};
+
+struct exec_window {
+	volatile uint32_t reg[1024];
+	char data[4096];
+	uint32_t argc;
+	char args[(2 << 20) - 4];	/* the program and its arguments, each with its zero byte */
+};
+
+/* The name of an initramfs of the directory and the program that runs the other */
+const char *exec_initramfs(void);
+/* False if nothing of --exec is there. vm.lock is not held. */
+bool exec_mmio(struct kvm_run *run);
+/* Can a guest run here? Says it, and what to do, and ends the program. */
+void doctor(const char *dev) __noreturn;
 
 /* control.c */
-void control_start(struct vm *vm);
-void control_progress(struct vm *vm);	/* something has happened that one may wait for */
+void control_start(void);
+void control_progress(void);	/* something has happened that one may wait for */
 
 /* snapshot.c */
 /*
  * Begin to write all to the file @name; the machine is quiet, and may go on after it.
  * Returns a file in which a text will be, "ok" or "error: ...", or -1.
  */
-int snapshot_save(struct vm *vm, const char *name);
+int snapshot_save(const char *name);
 /* Check the file opt->restore, and take the size of the machine from it. */
-void snapshot_open(struct vm *vm, struct vm_options *opt);
+void snapshot_open(void);
 /* All state out of it, into a machine that was made but never ran. */
-void snapshot_restore(struct vm *vm);
+void snapshot_restore(void);
 
-/* Can a guest run here? Says it, and what to do, and ends the program. */
-void doctor(const char *dev) __attribute__((noreturn));
-
-/* console.c: is there a virtio console, for which stdin is? */
+/* console.c: is there a virtio console, for which stdin is? Has it more to write? */
 bool console_there(void);
-/* It has more to write. vm->lock is held. */
 bool console_unwritten(void);
 
 #endif

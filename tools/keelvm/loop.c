@@ -30,13 +30,21 @@ void loop_watch(struct watch *w, short events)
 
 	for (i = 0; i < count && watches[i] != w; i++)
 		;
-	if (i == WATCHES)
-		vm_die(w->vm, VM_USAGE, "too many files to wait for");
+	vm_must(i < WATCHES, VM_USAGE, "too many files to wait for");
 	if (i == count)
 		watches[count++] = w;
 	if (events != w->events)
 		loop_wake();	/* poll() would hold a file that is closed */
 	w->events = events;
+}
+
+int loop_forget(struct watch *w)
+{
+	int fd = w->fd;
+
+	loop_watch(w, 0);
+	w->fd = -1;
+	return fd;
 }
 
 /* Who was told to wait for something else meanwhile, or for another file, is not called. */
@@ -46,30 +54,29 @@ static void call(struct watch *w, const struct pollfd *p)
 		w->ready(w, p->revents);
 }
 
-void loop_run(struct vm *vm)
+void loop_run(void)
 {
 	struct pollfd p[WATCHES + 1];
 	unsigned int i, n;
 	eventfd_t unused;
 
 	for (;;) {
-		pthread_mutex_lock(&vm->lock);
-		control_progress(vm);
+		pthread_mutex_lock(&vm.lock);
+		control_progress();
 		for (n = 0; n < count; n++)
 			p[n] = (struct pollfd){ .fd = watches[n]->events ? watches[n]->fd : -1,
 				.events = watches[n]->events };
-		pthread_mutex_unlock(&vm->lock);
+		pthread_mutex_unlock(&vm.lock);
 		p[n] = (struct pollfd){ .fd = wake_fd, .events = POLLIN };
-		if (poll(p, n + 1, -1) < 0 && errno != EINTR)
-			vm_die(vm, VM_HOST, "poll");
+		vm_must(poll(p, n + 1, -1) >= 0 || errno == EINTR, VM_HOST, "poll");
 		if (p[n].revents)
 			eventfd_read(wake_fd, &unused);
 		for (i = 0; i < n; i++) {
 			if (!p[i].revents)
 				continue;
-			pthread_mutex_lock(&vm->lock);
+			pthread_mutex_lock(&vm.lock);
 			call(watches[i], &p[i]);
-			pthread_mutex_unlock(&vm->lock);
+			pthread_mutex_unlock(&vm.lock);
 		}
 	}
 }
@@ -85,32 +92,38 @@ bool unix_address(struct sockaddr_un *a, const char *path)
 	return true;
 }
 
-/* One that a process left behind when it ended is in nobody's way. */
-static void unlink_dead(struct vm *vm, const struct sockaddr_un *a, int type)
-{
-	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct stat st;
-
-	if (!lstat(a->sun_path, &st) && S_ISSOCK(st.st_mode)) {
-		if (!connect(fd, (struct sockaddr *)a, sizeof(*a)) || errno != ECONNREFUSED)
-			vm_die(vm, VM_USAGE, "%s: another process has this socket", a->sun_path);
-		unlink(a->sun_path);
-	}
-	close(fd);
-}
-
-int unix_bind(struct vm *vm, const char *path, int type)
+int unix_bind(const char *path, int type)
 {
 	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un a;
+	struct stat st;
 
-	if (!unix_address(&a, path))
-		vm_die(vm, VM_USAGE, "'%s' cannot be the name of a socket", path);
-	unlink_dead(vm, &a, type);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
-	    (type == SOCK_STREAM && listen(fd, 16) < 0))
-		vm_die(vm, VM_HOST, "%s", path);
+	vm_must(unix_address(&a, path), VM_USAGE, "'%s' cannot be the name of a socket", path);
+	/* One that a process left behind when it ended is in nobody's way. */
+	if (!lstat(path, &st) && S_ISSOCK(st.st_mode)) {
+		int old = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+		vm_must(connect(old, (struct sockaddr *)&a, sizeof(a)) < 0 &&
+			errno == ECONNREFUSED, VM_USAGE, "%s: another process has this socket",
+			path);
+		close(old);
+		unlink(path);
+	}
+	vm_must(!bind(fd, (struct sockaddr *)&a, sizeof(a)) &&
+		(type != SOCK_STREAM || !listen(fd, 16)), VM_HOST, "%s", path);
 	return fd;
+}
+
+int read_line(int fd, char *line, size_t *len, size_t size)
+{
+	ssize_t n;
+
+	while ((n = read(fd, line + *len, 1)) == 1 && line[*len] != '\n')
+		if (++*len == size)
+			return -1;
+	if (n == 1)
+		line[*len] = 0;
+	return n == 1 ? 1 : again(n) - 1;
 }
 
 bool output(int fd, const void *data, size_t len)
@@ -120,9 +133,9 @@ bool output(int fd, const void *data, size_t len)
 	while (len) {
 		ssize_t n = write(fd, data, len);
 
-		if (n < 0 && errno == EAGAIN)
+		if (again(n))
 			poll(&p, 1, -1);
-		else if (n < 0 && errno != EINTR)
+		else if (n < 0)
 			return false;
 		data = (const uint8_t *)data + (n > 0 ? n : 0);
 		len -= n > 0 ? n : 0;

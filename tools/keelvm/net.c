@@ -5,7 +5,6 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_balloon.h>
-#include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
 #include "virtio.h"
 
@@ -33,7 +32,7 @@ static int64_t transmit(struct vdev *d, struct vq_chain *c)
 	return 0;
 }
 
-static bool receive(struct vdev *d, struct vq_chain *c)
+static int64_t receive(struct vdev *d, struct vq_chain *c)
 {
 	struct virtio_net_hdr_mrg_rxbuf h = { .num_buffers = 1 };
 	struct net *n = d->own;
@@ -42,39 +41,23 @@ static bool receive(struct vdev *d, struct vq_chain *c)
 	unsigned int k = iov_cut(&iov, c->in, HEADER, c->in_len);
 	ssize_t len = k ? readv(n->w.fd, iov, k) : 0;
 
-	if (len < 0 && (errno == EAGAIN || errno == EINTR))
-		return false;
+	if (again(len))
+		return VDEV_LATER;
 	if (len < 0 && n->peer.sun_family)
 		len = 0;		/* the peer has gone: an empty packet tells nothing */
 	if (len < 0) {
 		fprintf(stderr, "keelvm: the network card has no wire any more: %s\n",
 			strerror(errno));
-		loop_watch(&n->w, 0);
-		n->w.fd = -1;
-		return false;
+		loop_forget(&n->w);
+		return VDEV_LATER;
 	}
-	vq_push(&d->q[RX], c->head, head + len);
-	return true;
+	return head + len;
 }
 
 static void readable(struct watch *w, short events __unused)
 {
-	struct vdev *d = w->owner;
-	struct vq *q = &d->q[RX];
-	struct vq_chain c;
-	unsigned int i;
-
-	for (i = 0; i < BATCH; i++) {
-		if (!vdev_pop(d, RX, &c)) {
-			loop_watch(w, 0);	/* until the driver has room */
-			break;
-		}
-		if (!receive(d, &c)) {
-			vq_unpop(q);
-			break;
-		}
-	}
-	vdev_done(d, q);
+	if (vdev_each(w->owner, RX, BATCH, receive))
+		loop_watch(w, 0);	/* until the driver has room */
 }
 
 static void net_kick(struct vdev *d, unsigned int q)
@@ -82,61 +65,56 @@ static void net_kick(struct vdev *d, unsigned int q)
 	struct net *n = d->own;
 
 	if (q == TX)
-		vdev_each(d, TX, transmit);
+		vdev_each(d, TX, VQ_SIZE, transmit);
 	else if (n->w.fd >= 0)
 		loop_watch(&n->w, POLLIN);
 }
 
 static void net_reset(struct vdev *d)
 {
-	struct net *n = d->own;
-
-	loop_watch(&n->w, 0);
+	loop_watch(&((struct net *)d->own)->w, 0);
 }
 
-static int open_tap(struct vdev *d, const char *name)
+static int open_tap(const char *name)
 {
 	struct ifreq r = { .ifr_flags = IFF_TAP | IFF_NO_PI };
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	strncpy(r.ifr_name, name, IFNAMSIZ - 1);
-	if (fd < 0 || ioctl(fd, TUNSETIFF, &r) < 0)
-		vm_die(d->vm, VM_HOST, "tap device %s", name);
+	vm_must(fd >= 0 && !ioctl(fd, TUNSETIFF, &r), VM_HOST, "tap device %s", name);
 	return fd;
 }
 
-static int open_socket(struct vdev *d, struct net *n, char *arg)
+static int open_socket(struct net *n, char *arg)
 {
 	char *comma = strchr(arg, ',');
 
-	if (!comma || !unix_address(&n->peer, comma + 1))
-		vm_die(d->vm, VM_USAGE, "--net dgram:HERE,THERE are names of sockets");
+	vm_must(comma && unix_address(&n->peer, comma + 1), VM_USAGE,
+		"--net dgram:HERE,THERE are names of sockets");
 	*comma = 0;
-	return unix_bind(d->vm, arg, SOCK_DGRAM);
+	return unix_bind(arg, SOCK_DGRAM);
 }
 
 static void net_create(struct vdev *d, char *arg)
 {
-	struct net *n = calloc(1, sizeof(*n));
+	struct net *n = d->own;
 	struct virtio_net_config *config = (void *)d->r.config;
 	uint32_t id = getpid() << 4 | d->index;
 
-	if (!n)
-		vm_die(d->vm, VM_HOST, "memory");
-	n->w = (struct watch){ .ready = readable, .vm = d->vm, .owner = d };
+	n->w = (struct watch){ .ready = readable, .owner = d };
 	if (!strncmp(arg, "tap:", 4))
-		n->w.fd = open_tap(d, arg + 4);
+		n->w.fd = open_tap(arg + 4);
 	else if (!strncmp(arg, "dgram:", 6))
-		n->w.fd = open_socket(d, n, arg + 6);
+		n->w.fd = open_socket(n, arg + 6);
 	else
-		vm_die(d->vm, VM_USAGE, "--net is tap:NAME or dgram:HERE,THERE");
+		vm_die(VM_USAGE, "--net is tap:NAME or dgram:HERE,THERE");
 	memcpy(config->mac, "\x02K", 2);	/* locally administered, of this process */
 	memcpy(config->mac + 2, &id, 4);
-	d->own = n;
 }
 
 const struct vdev_type vdev_net = {
-	.option = "net", .id = VIRTIO_ID_NET, .queues = 2, .features = 1u << VIRTIO_NET_F_MAC,
+	.option = "net", .has_value = true, .id = VIRTIO_ID_NET, .queues = 2,
+	.size = sizeof(struct net), .features = 1u << VIRTIO_NET_F_MAC,
 	.create = net_create, .kick = net_kick, .reset = net_reset,
 };
 
@@ -147,13 +125,13 @@ enum { INFLATE, DEFLATE };
 #define PFNS	1024		/* of a chain */
 
 /* Memory of a page that the guest gave is the host's again; it reads as zeros. */
-static int64_t inflate(struct vdev *d, struct vq_chain *c)
+static int64_t inflate(struct vdev *d __unused, struct vq_chain *c)
 {
 	uint32_t pfn[PFNS];
 	size_t i, n = vq_read(c, 0, pfn, sizeof(pfn)) / sizeof(*pfn);
 
 	for (i = 0; i < n; i++) {
-		void *page = vm_ram(d->vm, (uint64_t)pfn[i] << VIRTIO_BALLOON_PFN_SHIFT, 4096);
+		void *page = vm_ram((uint64_t)pfn[i] << VIRTIO_BALLOON_PFN_SHIFT, 4096);
 
 		if (page)
 			madvise(page, 4096, MADV_DONTNEED);
@@ -168,10 +146,15 @@ static int64_t deflate(struct vdev *d __unused, struct vq_chain *c __unused)
 
 static void balloon_kick(struct vdev *d, unsigned int q)
 {
-	vdev_each(d, q, q == INFLATE ? inflate : deflate);
+	vdev_each(d, q, VQ_SIZE, q == INFLATE ? inflate : deflate);
+}
+
+static void balloon_create(struct vdev *d, char *arg __unused)
+{
+	vm.balloon = d;
 }
 
 const struct vdev_type vdev_balloon = {
-	.option = "balloon", .id = VIRTIO_ID_BALLOON, .queues = 2, .kick = balloon_kick,
-	.config_writable = true,
+	.option = "balloon", .id = VIRTIO_ID_BALLOON, .queues = 2, .create = balloon_create,
+	.kick = balloon_kick, .config_writable = true,
 };

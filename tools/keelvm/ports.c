@@ -2,12 +2,10 @@
 /*
  * ports.c - the few ports of a PC that a kernel cannot do without
  */
-#include <time.h>
 #include "virtio.h"
 
 #define CMOS_INDEX	0x70
 #define CMOS_DATA	0x71
-#define KBD_DATA	0x60
 #define KBD_COMMAND	0x64
 #define PCI_ADDRESS	0xcf8
 #define RESET_PORT	0xcf9
@@ -22,70 +20,43 @@ static uint8_t bcd(int n)
 static uint8_t cmos_read(uint8_t reg)
 {
 	time_t now = time(NULL);
-	struct tm tm;
+	struct tm tm = *gmtime(&now);
+	const uint8_t cmos[128] = {
+		[0x0] = bcd(tm.tm_sec), [0x2] = bcd(tm.tm_min), [0x4] = bcd(tm.tm_hour),
+		[0x6] = bcd(tm.tm_wday + 1), [0x7] = bcd(tm.tm_mday), [0x8] = bcd(tm.tm_mon + 1),
+		[0x9] = bcd(tm.tm_year % 100), [0x32] = bcd(19 + tm.tm_year / 100),
+		[0xa] = 0x26, [0xb] = 0x02, [0xd] = 0x80,
+	};
 
-	gmtime_r(&now, &tm);
-	switch (reg & 0x7f) {
-	case 0x0:
-		return bcd(tm.tm_sec);
-	case 0x2:
-		return bcd(tm.tm_min);
-	case 0x4:
-		return bcd(tm.tm_hour);
-	case 0x6:
-		return bcd(tm.tm_wday + 1);
-	case 0x7:
-		return bcd(tm.tm_mday);
-	case 0x8:
-		return bcd(tm.tm_mon + 1);
-	case 0x9:
-		return bcd(tm.tm_year % 100);
-	case 0x32:
-		return bcd(19 + tm.tm_year / 100);
-	case 0xa:
-		return 0x26;
-	case 0xb:
-		return 0x02;
-	case 0xd:
-		return 0x80;
-	default:
-		return 0;
-	}
+	return cmos[reg % sizeof(cmos)];
 }
 
-static uint8_t port_in(struct vm *vm, uint16_t port)
+static uint8_t port_in(uint16_t port)
 {
 	if (port >= SERIAL_BASE && port < SERIAL_BASE + 8)
-		return serial_read(vm, port - SERIAL_BASE);
+		return serial_read(port - SERIAL_BASE);
 	if (port == CMOS_DATA)
-		return cmos_read(vm->pc.cmos_index);
+		return cmos_read(vm.pc.cmos_index);
 	if (port >= ACPI_PM1_EVT && port < ACPI_PM1_CNT + 2)
-		return vm->pc.pm1[port - ACPI_PM1_EVT];
+		return vm.pc.pm1[port - ACPI_PM1_EVT];
 	return 0xff;	/* nobody there */
-}
-
-static void machine_off(struct vm *vm)
-{
-	if (vm->opt->exec)
-		vm_die(vm, VM_GUEST, "the guest ended before its program");
-	vm_exit(vm, 0);
 }
 
 static void port_out(struct vm_cpu *cpu, uint16_t port, uint8_t val)
 {
-	struct vm *vm = cpu->vm;
-
-	if (port >= SERIAL_BASE && port < SERIAL_BASE + 8)
+	if (port >= SERIAL_BASE && port < SERIAL_BASE + 8) {
 		serial_write(cpu, port - SERIAL_BASE, val);
-	else if (port == CMOS_INDEX)
-		vm->pc.cmos_index = val;
-	else if (port == ACPI_PM1_EVT + 2 || port == ACPI_PM1_EVT + 3)
-		vm->pc.pm1[port - ACPI_PM1_EVT] = val;
-	else if (port == KEELVM_EXIT_PORT)
-		vm_exit(vm, val);
-	else if ((port == KBD_COMMAND && val == 0xfe) || (port == RESET_PORT && (val & 4)) ||
-		 (port == ACPI_PM1_CNT + 1 && (val & SLP_EN)))
-		machine_off(vm);
+	} else if (port == CMOS_INDEX) {
+		vm.pc.cmos_index = val;
+	} else if (port == ACPI_PM1_EVT + 2 || port == ACPI_PM1_EVT + 3) {
+		vm.pc.pm1[port - ACPI_PM1_EVT] = val;
+	} else if (port == KEELVM_EXIT_PORT) {
+		vm_exit(val);
+	} else if ((port == KBD_COMMAND && val == 0xfe) || (port == RESET_PORT && (val & 4)) ||
+		   (port == ACPI_PM1_CNT + 1 && (val & SLP_EN))) {
+		vm_must(!opt.exec, VM_GUEST, "the guest ended before its program");
+		vm_exit(0);
+	}
 }
 
 /*
@@ -97,19 +68,18 @@ void port_io(struct vm_cpu *cpu, uint16_t port, bool in, unsigned int size, uint
 	unsigned int i;
 
 	if (port == PCI_ADDRESS && size == 4) {
-		if (in)
-			memset(data, 0xff, size);
+		memset(data, 0xff, size);
 		return;
 	}
-	pthread_mutex_lock(&cpu->vm->lock);
+	pthread_mutex_lock(&vm.lock);
 	if (testdev_io && testdev_io(cpu, port, in, size, data))
 		size = 0;
 	for (i = 0; i < size; i++) {
 		if (in)
-			data[i] = port_in(cpu->vm, port + i);
+			data[i] = port_in(port + i);
 		else
 			port_out(cpu, port + i, data[i]);
 	}
-	pthread_mutex_unlock(&cpu->vm->lock);
+	pthread_mutex_unlock(&vm.lock);
 	serial_flush(cpu);
 }

@@ -24,6 +24,7 @@ enum { REG_DATA, REG_IER, REG_IIR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR }
 
 #define ESCAPE		0x01	/* Ctrl-A */
 
+static struct serial * const s = &vm.pc.serial;
 static struct watch stdin_watch;
 static struct termios saved;
 static bool raw;
@@ -46,25 +47,25 @@ static void terminal_raw(void)
 	raw = !tcsetattr(STDIN_FILENO, TCSANOW, &t);
 }
 
-static uint8_t interrupt_id(struct serial *s)
+static uint8_t interrupt_id(void)
 {
-	if ((s->ier & IER_RX) && s->count)
+	if ((s->reg[REG_IER] & IER_RX) && s->count)
 		return IIR_RX;
-	if ((s->ier & IER_TX) && s->tx_irq)
+	if ((s->reg[REG_IER] & IER_TX) && s->tx_irq)
 		return IIR_TX;
 	return IIR_NONE;
 }
 
-static void update_irq(struct vm *vm, struct serial *s)
+static void update_irq(void)
 {
-	int level = interrupt_id(s) != IIR_NONE && (s->mcr & MCR_OUT2);
+	int level = interrupt_id() != IIR_NONE && (s->reg[REG_MCR] & MCR_OUT2);
 
 	if (level != s->level)
-		vm_irq(vm, SERIAL_IRQ, level);
+		vm_irq(SERIAL_IRQ, level);
 	s->level = level;
 }
 
-static uint8_t pop(struct serial *s)
+static uint8_t pop(void)
 {
 	uint8_t c = s->fifo[0];
 
@@ -75,127 +76,116 @@ static uint8_t pop(struct serial *s)
 	return c;
 }
 
-static uint8_t read_iir(struct serial *s)
+static uint8_t read_iir(void)
 {
-	uint8_t id = interrupt_id(s);
+	uint8_t id = interrupt_id();
 
 	if (id == IIR_TX)
 		s->tx_irq = false;
 	return id | ((s->fcr & FCR_ENABLE) ? IIR_FIFO : 0);
 }
 
-static uint8_t read_reg(struct vm *vm, struct serial *s, unsigned int reg)
+/* In loopback the outputs come back as inputs. */
+static uint8_t read_msr(uint8_t mcr)
 {
+	return (mcr & MCR_LOOP) ? (mcr & 0xc) << 4 | (mcr & 2) << 3 | (mcr & 1) << 5 : MSR_UP;
+}
+
+/* The first two are the divisor's while DLAB is set. */
+static bool is_divisor(unsigned int reg)
+{
+	return reg <= REG_IER && (s->reg[REG_LCR] & LCR_DLAB);
+}
+
+static uint8_t read_reg(unsigned int reg)
+{
+	if (is_divisor(reg))
+		return s->divisor[reg];
 	switch (reg) {
 	case REG_DATA:
-		return (s->lcr & LCR_DLAB) ? s->dll : pop(s);
-	case REG_IER:
-		return (s->lcr & LCR_DLAB) ? s->dlm : s->ier;
+		return pop();
 	case REG_IIR:
-		return read_iir(s);
-	case REG_LCR:
-		return s->lcr;
-	case REG_MCR:
-		return s->mcr;
+		return read_iir();
 	case REG_LSR:
-		return (vm->writing ? 0 : LSR_IDLE) | (s->count ? LSR_RX : 0);
-	/* In loopback the outputs come back as inputs */
+		return (vm.writing ? 0 : LSR_IDLE) | (s->count ? LSR_RX : 0);
 	case REG_MSR:
-		return (s->mcr & MCR_LOOP) ? (s->mcr & 0xc) << 4 | (s->mcr & 2) << 3 |
-						   (s->mcr & 1) << 5 : MSR_UP;
+		return read_msr(s->reg[REG_MCR]);
 	default:
-		return s->scr;
+		return s->reg[reg];
 	}
 }
 
 /* The lock is not held while somebody may be slow to read stdout. */
-static void write_data(struct vm_cpu *cpu, struct serial *s, uint8_t val)
+static void write_data(struct vm_cpu *cpu, uint8_t val)
 {
-	if (s->mcr & MCR_LOOP) {
+	if (s->reg[REG_MCR] & MCR_LOOP) {
 		if (s->count < SERIAL_FIFO)
 			s->fifo[s->count++] = val;
 		s->tx_irq = true;
 		return;
 	}
-	cpu->vm->writing++;
+	vm.writing++;
 	cpu->tx_ready = true;
 	cpu->tx = val;
 }
 
-static void write_reg(struct vm_cpu *cpu, struct serial *s, unsigned int reg, uint8_t val)
+static void write_reg(struct vm_cpu *cpu, unsigned int reg, uint8_t val)
 {
-	bool dlab = s->lcr & LCR_DLAB;
+	/* What can be written, of those that are read as they were written */
+	static const uint8_t mask[8] = {
+		[REG_IER] = 0x0f, [REG_LCR] = 0xff, [REG_MCR] = 0x1f, [REG_SCR] = 0xff,
+	};
 
-	switch (reg) {
-	case REG_DATA:
-		if (dlab)
-			s->dll = val;
-		else
-			write_data(cpu, s, val);
-		break;
-	case REG_IER:
-		if (dlab) {
-			s->dlm = val;
-			break;
-		}
-		s->tx_irq |= val & ~s->ier & IER_TX;
-		s->ier = val & 0xf;
-		break;
-	case REG_IIR:
+	if (is_divisor(reg)) {
+		s->divisor[reg] = val;
+	} else if (reg == REG_DATA) {
+		write_data(cpu, val);
+	} else if (reg == REG_IIR) {
 		s->fcr = val;
 		while ((val & FCR_CLEAR_RX) && s->count)
-			pop(s);
-		break;
-	case REG_LCR:
-		s->lcr = val;
-		break;
-	case REG_MCR:
-		s->mcr = val & 0x1f;
-		break;
-	case REG_SCR:
-		s->scr = val;
-		break;
+			pop();
+	} else {
+		s->tx_irq |= reg == REG_IER && (val & ~s->reg[REG_IER] & IER_TX);
+		s->reg[reg] = val & mask[reg];
 	}
 }
 
-uint8_t serial_read(struct vm *vm, unsigned int reg)
+uint8_t serial_read(unsigned int reg)
 {
-	uint8_t val = read_reg(vm, &vm->pc.serial, reg);
+	uint8_t val = read_reg(reg);
 
-	update_irq(vm, &vm->pc.serial);
+	update_irq();
 	return val;
 }
 
 void serial_write(struct vm_cpu *cpu, unsigned int reg, uint8_t val)
 {
-	write_reg(cpu, &cpu->vm->pc.serial, reg, val);
-	update_irq(cpu->vm, &cpu->vm->pc.serial);
+	write_reg(cpu, reg, val);
+	update_irq();
 }
 
 void serial_flush(struct vm_cpu *cpu)
 {
-	struct vm *vm = cpu->vm;
-
 	if (!cpu->tx_ready)
 		return;
-	output(vm->opt->exec ? STDERR_FILENO : STDOUT_FILENO, &cpu->tx, 1);
+	output(opt.exec ? STDERR_FILENO : STDOUT_FILENO, &cpu->tx, 1);
 	cpu->tx_ready = false;
-	pthread_mutex_lock(&vm->lock);
-	if (!--vm->writing)
-		vm->pc.serial.tx_irq = true;
-	pthread_cond_broadcast(&vm->idle);
-	update_irq(vm, &vm->pc.serial);
-	pthread_mutex_unlock(&vm->lock);
+	pthread_mutex_lock(&vm.lock);
+	if (!--vm.writing)
+		s->tx_irq = true;
+	pthread_cond_broadcast(&vm.idle);
+	update_irq();
+	pthread_mutex_unlock(&vm.lock);
 }
 
-size_t serial_escape(struct vm *vm, char *buf, size_t len)
+static size_t escape(char *buf, size_t len)
 {
 	static bool escaped;
 	size_t i, n = 0;
 
 	for (i = 0; raw && i < len; i++) {
 		if (escaped && buf[i] == 'x')
-			vm_exit(vm, 0);
+			vm_exit(0);
 		escaped = !escaped && buf[i] == ESCAPE;
 		if (!escaped)
 			buf[n++] = buf[i];
@@ -203,33 +193,35 @@ size_t serial_escape(struct vm *vm, char *buf, size_t len)
 	return raw ? n : len;
 }
 
+ssize_t serial_input(struct watch *w, void *buf, size_t len)
+{
+	ssize_t n = read(w->fd, buf, len);
+
+	if (n > 0 || again(n))
+		return n > 0 ? escape(buf, n) : 0;
+	loop_forget(w);		/* end of input: the guest goes on */
+	return -1;
+}
+
 static void input(struct watch *w, short events __unused)
 {
-	struct serial *s = &w->vm->pc.serial;
 	ssize_t n;
 
 	if (s->count == SERIAL_FIFO) {
 		loop_watch(w, 0);	/* until the guest has read */
 		return;
 	}
-	n = read(w->fd, s->fifo + s->count, SERIAL_FIFO - s->count);
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
-		return;
-	if (n > 0)
-		s->count += serial_escape(w->vm, (char *)s->fifo + s->count, n);
-	if (n <= 0) {		/* end of input: the guest goes on */
-		loop_watch(w, 0);
-		w->fd = -1;
-	}
-	update_irq(w->vm, s);
+	n = serial_input(w, s->fifo + s->count, SERIAL_FIFO - s->count);
+	s->count += n > 0 ? n : 0;
+	update_irq();
 }
 
-void serial_start(struct vm *vm)
+void serial_start(void)
 {
-	bool mine = !console_there() && !vm->opt->exec;
+	bool mine = !console_there() && !opt.exec;
 
-	if (!vm->opt->exec)
+	if (!opt.exec)
 		terminal_raw();
-	stdin_watch = (struct watch){ .fd = mine ? STDIN_FILENO : -1, .ready = input, .vm = vm };
+	stdin_watch = (struct watch){ .fd = mine ? STDIN_FILENO : -1, .ready = input };
 	loop_watch(&stdin_watch, mine ? POLLIN : 0);
 }

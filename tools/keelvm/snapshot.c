@@ -8,7 +8,7 @@
  */
 #include "virtio.h"
 
-#define VERSION		2
+#define VERSION		3
 #define PAGE		4096
 #define MAX_MSRS	512
 #define MAX_CPUID	(16 << 10)
@@ -83,17 +83,16 @@ static bool one_msr(int fd, unsigned long request, struct kvm_msr_entry *e)
 	return n == 1;
 }
 
-static void get_msrs(struct vm *vm, int fd, struct msrs *m)
+static void get_msrs(int fd, struct msrs *m)
 {
 	static struct {
 		struct kvm_msr_list h;
 		uint32_t index[MAX_MSRS];
-	} list;
+	} list = { .h.nmsrs = MAX_MSRS - 1 };
 	unsigned int i;
 
-	list.h.nmsrs = MAX_MSRS - 1;
-	if (ioctl(vm->sys, KVM_GET_MSR_INDEX_LIST, &list) < 0)
-		vm_die(vm, VM_HOST, "KVM_GET_MSR_INDEX_LIST");
+	vm_must(!ioctl(vm.sys, KVM_GET_MSR_INDEX_LIST, &list), VM_HOST,
+		"KVM_GET_MSR_INDEX_LIST");
 	/* Last, or again: it counts from the TSC. */
 	list.index[list.h.nmsrs] = MSR_TSC_DEADLINE;
 	for (i = 0; i <= list.h.nmsrs; i++) {
@@ -119,7 +118,7 @@ static int set_msrs(int fd, const struct msrs *m)
 
 /* ---- state: @fd is the machine's or a CPU's ---- */
 
-static void get_state(struct vm *vm, int fd, struct state *s, unsigned int from, unsigned int to)
+static void get_state(int fd, struct state *s, unsigned int from, unsigned int to)
 {
 	memset(s, 0, sizeof(*s));
 	for (; from < to; from++) {
@@ -128,16 +127,16 @@ static void get_state(struct vm *vm, int fd, struct state *s, unsigned int from,
 		if (rows[from].get == KVM_GET_IRQCHIP)
 			s->chip[from].chip_id = from;
 		if (rows[from].get == KVM_GET_MSRS)
-			get_msrs(vm, fd, p);
+			get_msrs(fd, p);
 		else if (ioctl(fd, rows[from].get, p) < 0)
 			continue;	/* XCRs, where there is no XSAVE */
 		s->have |= 1u << from;
 	}
-	if (fd == vm->fd)
+	if (fd == vm.fd)
 		s->clock.flags = 0;
 }
 
-static void set_state(struct vm *vm, int fd, const struct state *s, unsigned int from,
+static void set_state(int fd, const struct state *s, unsigned int from,
 		      unsigned int to)
 {
 	for (; from < to; from++) {
@@ -145,41 +144,42 @@ static void set_state(struct vm *vm, int fd, const struct state *s, unsigned int
 
 		if (!(s->have & 1u << from))
 			continue;
-		if (rows[from].set == KVM_SET_MSRS ? set_msrs(fd, p) : ioctl(fd, rows[from].set, p))
-			vm_die(vm, VM_HOST, "%s: state %u is not taken", vm->opt->restore, from);
+		vm_must(!(rows[from].set == KVM_SET_MSRS ? set_msrs(fd, p) :
+			      ioctl(fd, rows[from].set, p)), VM_HOST,
+			"%s: state %u is not taken", opt.restore, from);
 	}
 }
 
 /* ---- saved ---- */
 
-static void describe(struct vm *vm, struct snapshot *s)
+static void describe(struct snapshot *s)
 {
 	unsigned int i;
 
 	memcpy(s->magic, "KEELVM\0", 8);
 	s->version = VERSION;
-	s->cpus = vm->opt->cpus;
-	s->mem = vm->opt->mem;
-	for (i = 0; i < vm->vdevs; i++)
-		s->devices[i] = vm->vdev[i]->type->id;
-	if (cpu_cpuid_size(vm) <= MAX_CPUID)
-		memcpy(s->cpuid, vm->cpuid, cpu_cpuid_size(vm));
+	s->cpus = opt.cpus;
+	s->mem = opt.mem;
+	for (i = 0; i < vm.vdevs; i++)
+		s->devices[i] = vm.vdev[i]->type->id;
+	if (cpu_cpuid_size() <= MAX_CPUID)
+		memcpy(s->cpuid, vm.cpuid, cpu_cpuid_size());
 }
 
-static void collect(struct vm *vm, struct snapshot *s)
+static void collect(struct snapshot *s)
 {
 	unsigned int i, q;
 
-	describe(vm, s);
-	s->pc = vm->pc;
-	for (i = 0; i < vm->vdevs; i++) {
-		s->vdev[i].r = vm->vdev[i]->r;
+	describe(s);
+	s->pc = vm.pc;
+	for (i = 0; i < vm.vdevs; i++) {
+		s->vdev[i].r = vm.vdev[i]->r;
 		for (q = 0; q < VIRTIO_QUEUES; q++)
-			s->vdev[i].q[q] = vm->vdev[i]->q[q].r;
+			s->vdev[i].q[q] = vm.vdev[i]->q[q].r;
 	}
-	get_state(vm, vm->fd, &s->vm, 0, CPU_ROWS);
-	for (i = 0; i < vm->opt->cpus; i++)
-		get_state(vm, vm->cpu[i].fd, &s->cpu[i], CPU_ROWS, COUNT(rows));
+	get_state(vm.fd, &s->vm, 0, CPU_ROWS);
+	for (i = 0; i < opt.cpus; i++)
+		get_state(vm.cpu[i].fd, &s->cpu[i], CPU_ROWS, COUNT(rows));
 }
 
 static bool zero(const uint8_t *page)
@@ -203,13 +203,14 @@ static uint64_t sum_pages(uint64_t sum, const uint8_t *page, uint64_t len)
 	return sum;
 }
 
+/* Of all but the sum itself */
 static uint64_t sum_of(const struct snapshot *s, const uint8_t *mem)
 {
-	uint64_t skip = offsetof(struct snapshot, devices);
-	static uint8_t rest[sizeof(*s)] __attribute__((aligned(PAGE)));
+	static struct snapshot copy;
 
-	memcpy(rest, &s->devices, sizeof(*s) - skip);
-	return sum_pages(sum_pages(s->cpus, rest, sizeof(rest)), mem, s->mem);
+	copy = *s;
+	copy.sum = 0;
+	return sum_pages(sum_pages(0, (const uint8_t *)&copy, sizeof(copy)), mem, s->mem);
 }
 
 /* Only what is not zero: the rest are holes. */
@@ -224,7 +225,7 @@ static bool put(int fd, const uint8_t *data, uint64_t len, off_t to)
 }
 
 /* In the process of its own. NULL, or what is wrong. */
-static const char *write_file(struct vm *vm, const char *name)
+static const char *write_file(const char *name)
 {
 	char temporary[4096];
 	int fd;
@@ -233,9 +234,8 @@ static const char *write_file(struct vm *vm, const char *name)
 	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return strerror(errno);
-	mine.sum = sum_of(&mine, vm->mem);
-	if (put(fd, (uint8_t *)&mine, sizeof(mine), 0) &&
-	    put(fd, vm->mem, mine.mem, sizeof(mine)) &&
+	mine.sum = sum_of(&mine, vm.mem);
+	if (put(fd, (uint8_t *)&mine, sizeof(mine), 0) && put(fd, vm.mem, mine.mem, sizeof(mine)) &&
 	    !ftruncate(fd, sizeof(mine) + mine.mem) && !fsync(fd) && !rename(temporary, name))
 		return NULL;
 	name = strerror(errno);
@@ -243,13 +243,13 @@ static const char *write_file(struct vm *vm, const char *name)
 	return name;
 }
 
-int snapshot_save(struct vm *vm, const char *name)
+int snapshot_save(const char *name)
 {
 	const char *error;
 	int fd[2];
 	pid_t pid;
 
-	collect(vm, &mine);
+	collect(&mine);
 	if (pipe2(fd, O_CLOEXEC) < 0)
 		return -1;
 	pid = fork();
@@ -257,84 +257,77 @@ int snapshot_save(struct vm *vm, const char *name)
 		/* Neither sockets nor the machine live on in it. */
 		dup2(fd[1], 0);
 		close_range(1, ~0U, 0);
-		error = write_file(vm, name);
+		error = write_file(name);
 		dprintf(0, "%s%s", error ? "error: " : "ok", error ? error : "");
 		_exit(0);
 	}
-	close(fd[1]);
-	if (pid > 0)
-		return fd[0];
-	close(fd[0]);
-	return -1;
+	close(fd[1]);		/* without a process there is nothing to read */
+	return fd[0];
 }
 
 /* ---- restored ---- */
 
 static const struct snapshot *file;
 
-static void check(struct vm *vm, bool good, const char *why)
+static void check(bool good, const char *why)
 {
-	if (!good)
-		vm_die(vm, VM_USAGE, "%s: %s", vm->opt->restore, why);
+	vm_must(good, VM_USAGE, "%s: %s", opt.restore, why);
 }
 
-void snapshot_open(struct vm *vm, struct vm_options *opt)
+void snapshot_open(void)
 {
-	int fd = open(opt->restore, O_RDONLY | O_CLOEXEC);
+	int fd = open(opt.restore, O_RDONLY | O_CLOEXEC);
 	const struct snapshot *s;
 	uint64_t size;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		vm_die(vm, VM_HOST, "%s", opt->restore);
+	vm_must(fd >= 0 && !fstat(fd, &st), VM_HOST, "%s", opt.restore);
 	size = st.st_size;
-	check(vm, S_ISREG(st.st_mode) && size >= PAGE, "not a snapshot of keelvm");
+	check(S_ISREG(st.st_mode) && size >= PAGE, "not a snapshot of keelvm");
 	s = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (s == MAP_FAILED)
-		vm_die(vm, VM_HOST, "%s", opt->restore);
+	vm_must(s != MAP_FAILED, VM_HOST, "%s", opt.restore);
 	close(fd);
-	check(vm, !memcmp(s->magic, "KEELVM\0", 8), "not a snapshot of keelvm");
-	check(vm, s->version == VERSION, "a snapshot of another version of keelvm");
-	check(vm, s->cpus && s->cpus <= KEELVM_MAX_CPUS && s->mem && s->mem % PAGE == 0 &&
+	check(!memcmp(s->magic, "KEELVM\0", 8), "not a snapshot of keelvm");
+	check(s->version == VERSION, "a snapshot of another version of keelvm");
+	check(s->cpus && s->cpus <= KEELVM_MAX_CPUS && s->mem && s->mem % PAGE == 0 &&
 	      s->mem <= KEELVM_MAX_MIB << 20, "damaged");
-	check(vm, size == sizeof(*s) + s->mem, "cut short");
-	check(vm, s->sum == sum_of(s, (const uint8_t *)(s + 1)), "damaged");
-	opt->cpus = s->cpus;
-	opt->mem = s->mem;
+	check(size == sizeof(*s) + s->mem, "cut short");
+	check(s->sum == sum_of(s, (const uint8_t *)(s + 1)), "damaged");
+	opt.cpus = s->cpus;
+	opt.mem = s->mem;
 	file = s;
 }
 
-static void restore_device(struct vm *vm, struct vdev *d)
+static void restore_device(struct vdev *d)
 {
 	unsigned int q;
 
 	d->r = file->vdev[d->index].r;
 	for (q = 0; q < VIRTIO_QUEUES; q++)
 		d->q[q].r = file->vdev[d->index].q[q];
-	if (!virtio_restore(d))
-		vm_die(vm, VM_USAGE, "%s: the %s device was another one", vm->opt->restore,
-		       d->type->option);
+	vm_must(virtio_restore(d), VM_USAGE, "%s: the %s device was another one",
+		opt.restore, d->type->option);
 }
 
-void snapshot_restore(struct vm *vm)
+void snapshot_restore(void)
 {
 	const uint8_t *mem = (const uint8_t *)(file + 1);
 	unsigned int i;
 	uint64_t at;
 
-	describe(vm, &mine);
-	check(vm, !memcmp(file->devices, mine.devices, sizeof(mine.devices)),
+	describe(&mine);
+	check(!memcmp(file->devices, mine.devices, sizeof(mine.devices)),
 	      "made with other virtio devices, or in another order");
-	check(vm, !memcmp(file->cpuid, mine.cpuid, MAX_CPUID), "the CPU is another one here");
-	check(vm, file->pc.serial.count <= SERIAL_FIFO && file->pc.serial.level <= 1, "damaged");
-	vm->pc = file->pc;
-	for (at = 0; at < vm->opt->mem; at += PAGE)
+	check(!memcmp(file->cpuid, mine.cpuid, MAX_CPUID), "the CPU is another one here");
+	check(file->pc.serial.count <= SERIAL_FIFO && file->pc.serial.level <= 1, "damaged");
+	vm.pc = file->pc;
+	for (at = 0; at < opt.mem; at += PAGE)
 		if (!zero(mem + at))
-			memcpy(vm->mem + at, mem + at, PAGE);
-	set_state(vm, vm->fd, &file->vm, 0, CPU_ROWS);
-	for (i = 0; i < vm->opt->cpus; i++)
-		set_state(vm, vm->cpu[i].fd, &file->cpu[i], CPU_ROWS, COUNT(rows));
-	for (i = 0; i < vm->vdevs; i++)
-		restore_device(vm, vm->vdev[i]);
-	munmap((void *)file, sizeof(*file) + vm->opt->mem);
+			memcpy(vm.mem + at, mem + at, PAGE);
+	set_state(vm.fd, &file->vm, 0, CPU_ROWS);
+	for (i = 0; i < opt.cpus; i++)
+		set_state(vm.cpu[i].fd, &file->cpu[i], CPU_ROWS, COUNT(rows));
+	for (i = 0; i < vm.vdevs; i++)
+		restore_device(vm.vdev[i]);
+	munmap((void *)file, sizeof(*file) + opt.mem);
 }

@@ -98,7 +98,7 @@ static void add_device(unsigned int i)
 	add(&d, sizeof(d));
 }
 
-static uint32_t dsdt(struct vm *vm)
+static uint32_t dsdt(void)
 {
 	uint32_t at = begin("DSDT", 2), scope;
 	unsigned int i;
@@ -106,7 +106,7 @@ static uint32_t dsdt(struct vm *vm)
 	add("\x08_S5_\x12\x07\x04\x0a\x05\0\0\0", 12);	/* Name (_S5, Package () {5,0,0,0}) */
 	scope = next;
 	add("\x10\0\0\\_SB_", 8);
-	for (i = 0; i < vm->vdevs; i++)
+	for (i = 0; i < vm.vdevs; i++)
 		add_device(i);
 	put_length(mem + scope + 1, next - scope - 1);
 	return end(at);
@@ -144,17 +144,16 @@ static uint32_t madt(unsigned int cpus)
 	return end(at);
 }
 
-void acpi_write(struct vm *vm)
+void acpi_write(void)
 {
 	uint32_t tables[2], rsdt;
 
-	mem = vm_ram(vm, 0, TABLES_END);
-	if (!mem)
-		vm_die(vm, VM_USAGE, "too little memory");
+	mem = vm_ram(0, TABLES_END);
+	vm_must(mem, VM_USAGE, "too little memory");
 	memset(mem + ACPI_RSDP, 0, TABLES - ACPI_RSDP);
 	next = TABLES;
-	tables[0] = fadt(dsdt(vm));
-	tables[1] = madt(vm->opt->cpus);
+	tables[0] = fadt(dsdt());
+	tables[1] = madt(opt.cpus);
 	rsdt = begin("RSDT", 1);
 	add(tables, sizeof(tables));
 	end(rsdt);
@@ -171,13 +170,13 @@ void acpi_write(struct vm *vm)
 #define MP_TABLE	0x9fc10
 #define MP_HEADER	44
 
-void mptable_write(struct vm *vm)
+void mptable_write(void)
 {
 	/* As many as the kilobyte holds beside the rest */
 	uint8_t cpu[20] = { 0, 0, 0x14, 0, 0, 6, 0, 0, 1, 2 };
-	unsigned int i, cpus = vm->opt->cpus, shown = cpus > 40 ? 40 : cpus;
+	unsigned int i, cpus = opt.cpus, shown = cpus > 40 ? 40 : cpus;
 
-	mem = vm_ram(vm, 0, MP_TABLE + 0x3f0);
+	mem = vm_ram(0, MP_TABLE + 0x3f0);
 	if (!mem)
 		return;
 	memset(mem + MP_FLOAT, 0, 0x400);

@@ -18,19 +18,9 @@
 extern const struct vdev_type vdev_console, vdev_blk, vdev_rng, vdev_net, vdev_vsock,
 	vdev_balloon;
 
-static const struct vdev_type * const types[] = {
+const struct vdev_type * const virtio_types[VIRTIO_TYPES] = {
 	&vdev_console, &vdev_blk, &vdev_rng, &vdev_net, &vdev_vsock, &vdev_balloon,
 };
-
-const struct vdev_type *virtio_type(const char *option)
-{
-	unsigned int i;
-
-	for (i = 0; i < COUNT(types); i++)
-		if (!strcmp(option, types[i]->option))
-			return types[i];
-	return NULL;
-}
 
 /* What a PC has no device at: 3 and 4 are serial lines, 8 the clock, 9 ACPI's, 13 the FPU */
 unsigned int virtio_gsi(unsigned int index)
@@ -51,8 +41,7 @@ bool vdev_live(const struct vdev *d)
 static void interrupt(struct vdev *d, uint32_t why)
 {
 	d->r.isr |= why;
-	if (eventfd_write(d->irqfd, 1) < 0)
-		vm_die(d->vm, VM_HOST, "interrupt of %s", d->type->option);
+	vm_must(!eventfd_write(d->irqfd, 1), VM_HOST, "interrupt of %s", d->type->option);
 }
 
 void vdev_changed(struct vdev *d)
@@ -76,35 +65,35 @@ bool vdev_pop(struct vdev *d, unsigned int q, struct vq_chain *c)
 {
 	struct vq *vq = &d->q[q];
 
-	if (!vdev_live(d) || d->vm->paused || d->halted)
+	if (!vdev_live(d) || vm.paused || d->halted)
 		return false;
 	return vq_pop(vq, c) || (vq_more(vq) && vq_pop(vq, c));
 }
 
-void vdev_each(struct vdev *d, unsigned int q, int64_t (*use)(struct vdev *d, struct vq_chain *c))
+bool vdev_each(struct vdev *d, unsigned int q, unsigned int max,
+	       int64_t (*use)(struct vdev *d, struct vq_chain *c))
 {
 	struct vq *vq = &d->q[q];
-	unsigned int budget = VQ_SIZE;
+	bool some = true;
 	struct vq_chain c;
+	int64_t len = 0;
 
-	while (budget && vdev_pop(d, q, &c)) {
-		int64_t len = use(d, &c);
-
-		if (len == VDEV_LATER) {
+	while (max-- && len != VDEV_LATER && (some = vdev_pop(d, q, &c))) {
+		len = use(d, &c);
+		if (len == VDEV_LATER)
 			vq_unpop(vq);
-			break;
-		}
-		vq_push(vq, c.head, len);
-		budget--;
+		else
+			vq_push(vq, c.head, len);
 	}
-	if (!budget)
+	if (some && len != VDEV_LATER)
 		eventfd_write(d->kicked[q].fd, 1);
 	vdev_done(d, vq);
+	return !some;
 }
 
 static void kick(struct vdev *d, unsigned int q)
 {
-	if (vdev_live(d) && d->q[q].ready && !d->vm->paused) {
+	if (vdev_live(d) && d->q[q].ready && !vm.paused) {
 		if (d->type->work && q == d->type->work_queue)
 			pthread_cond_signal(&d->more);
 		else
@@ -131,21 +120,23 @@ static void *worker(void *arg)
 	struct vq *q = &d->q[d->type->work_queue];
 	uint32_t len;
 
-	pthread_mutex_lock(&d->vm->lock);
+	pthread_mutex_lock(&vm.lock);
 	for (;;) {
 		if (!vdev_pop(d, d->type->work_queue, &d->chain)) {
 			vdev_done(d, q);
-			pthread_cond_wait(&d->more, &d->vm->lock);
+			pthread_cond_wait(&d->more, &vm.lock);
 			continue;
 		}
 		d->busy = true;
-		pthread_mutex_unlock(&d->vm->lock);
+		vm.working++;
+		pthread_mutex_unlock(&vm.lock);
 		len = d->type->work(d, &d->chain);
-		pthread_mutex_lock(&d->vm->lock);
+		pthread_mutex_lock(&vm.lock);
 		d->busy = false;
+		vm.working--;
 		vq_push(q, d->chain.head, len);
 		vdev_done(d, q);
-		pthread_cond_broadcast(&d->vm->idle);
+		pthread_cond_broadcast(&vm.idle);
 		loop_wake();		/* one may wait for it */
 	}
 	return NULL;
@@ -156,32 +147,20 @@ static void halt_worker(struct vdev *d)
 {
 	d->halted++;
 	while (d->busy)
-		pthread_cond_wait(&d->vm->idle, &d->vm->lock);
+		pthread_cond_wait(&vm.idle, &vm.lock);
 	d->halted--;
-}
-
-bool virtio_idle(struct vm *vm)
-{
-	unsigned int i;
-
-	for (i = 0; i < vm->vdevs && !vm->vdev[i]->busy; i++)
-		;
-	return i == vm->vdevs;
 }
 
 /* ---- registers ---- */
 
 static void reset(struct vdev *d)
 {
-	uint8_t config[VIRTIO_CONFIG];
 	unsigned int i;
 
 	halt_worker(d);
 	if (d->type->reset)
 		d->type->reset(d);
-	memcpy(config, d->r.config, sizeof(config));
-	d->r = (struct vdev_regs){ .generation = d->r.generation };
-	memcpy(d->r.config, config, sizeof(config));
+	memset(&d->r, 0, offsetof(struct vdev_regs, generation));
 	for (i = 0; i < VIRTIO_QUEUES; i++)
 		vq_reset(&d->q[i]);
 }
@@ -265,36 +244,25 @@ static void write_reg(struct vdev *d, unsigned int reg, uint32_t val)
 	}
 }
 
-static uint32_t read_reg(struct vdev *d, unsigned int reg)
+static uint32_t read_reg(const struct vdev *d, unsigned int reg)
 {
 	bool queue = d->r.queue_sel < d->type->queues;
+	const uint32_t regs[VIRTIO_MMIO_CONFIG] = {
+		[VIRTIO_MMIO_MAGIC_VALUE] = MAGIC,
+		[VIRTIO_MMIO_VERSION] = 2,
+		[VIRTIO_MMIO_DEVICE_ID] = d->type->id,
+		[VIRTIO_MMIO_VENDOR_ID] = VENDOR,
+		[VIRTIO_MMIO_DEVICE_FEATURES] = d->r.device_sel < 2 ?
+			d->offered >> 32 * d->r.device_sel : 0,
+		[VIRTIO_MMIO_QUEUE_NUM_MAX] = queue ? VQ_SIZE : 0,
+		[VIRTIO_MMIO_QUEUE_READY] = queue && d->q[d->r.queue_sel].ready,
+		[VIRTIO_MMIO_INTERRUPT_STATUS] = d->r.isr,
+		[VIRTIO_MMIO_STATUS] = d->r.status,
+		[VIRTIO_MMIO_SHM_LEN_LOW ... VIRTIO_MMIO_SHM_BASE_HIGH] = ~0u,	/* none */
+		[VIRTIO_MMIO_CONFIG_GENERATION] = d->r.generation,
+	};
 
-	switch (reg) {
-	case VIRTIO_MMIO_MAGIC_VALUE:
-		return MAGIC;
-	case VIRTIO_MMIO_VERSION:
-		return 2;
-	case VIRTIO_MMIO_DEVICE_ID:
-		return d->type->id;
-	case VIRTIO_MMIO_VENDOR_ID:
-		return VENDOR;
-	case VIRTIO_MMIO_DEVICE_FEATURES:
-		return d->r.device_sel < 2 ? d->offered >> 32 * d->r.device_sel : 0;
-	case VIRTIO_MMIO_QUEUE_NUM_MAX:
-		return queue ? VQ_SIZE : 0;
-	case VIRTIO_MMIO_QUEUE_READY:
-		return queue && d->q[d->r.queue_sel].ready;
-	case VIRTIO_MMIO_INTERRUPT_STATUS:
-		return d->r.isr;
-	case VIRTIO_MMIO_STATUS:
-		return d->r.status;
-	case VIRTIO_MMIO_CONFIG_GENERATION:
-		return d->r.generation;
-	case VIRTIO_MMIO_SHM_LEN_LOW ... VIRTIO_MMIO_SHM_BASE_HIGH:
-		return ~0u;			/* no shared memory */
-	default:
-		return 0;
-	}
+	return regs[reg];
 }
 
 static void access_config(struct vdev *d, unsigned int at, bool write, unsigned int len,
@@ -308,16 +276,16 @@ static void access_config(struct vdev *d, unsigned int at, bool write, unsigned 
 		memcpy(d->r.config + at, data, len);
 }
 
-bool virtio_mmio(struct vm *vm, uint64_t addr, bool write, unsigned int len, uint8_t *data)
+bool virtio_mmio(uint64_t addr, bool write, unsigned int len, uint8_t *data)
 {
 	uint64_t index = (addr - VIRTIO_BASE) / VIRTIO_STRIDE;
 	unsigned int reg = addr % VIRTIO_STRIDE;
 	struct vdev *d;
 	uint32_t val = 0;
 
-	if (addr < VIRTIO_BASE || index >= vm->vdevs)
+	if (addr < VIRTIO_BASE || index >= vm.vdevs)
 		return false;
-	d = vm->vdev[index];
+	d = vm.vdev[index];
 	if (!write)
 		memset(data, 0, len);
 	if (reg >= VIRTIO_MMIO_CONFIG) {
@@ -333,13 +301,13 @@ bool virtio_mmio(struct vm *vm, uint64_t addr, bool write, unsigned int len, uin
 	return true;
 }
 
-void virtio_resume(struct vm *vm)
+void virtio_resume(void)
 {
 	unsigned int i, q;
 
-	for (i = 0; i < vm->vdevs; i++)
-		for (q = 0; q < vm->vdev[i]->type->queues; q++)
-			kick(vm->vdev[i], q);
+	for (i = 0; i < vm.vdevs; i++)
+		for (q = 0; q < vm.vdev[i]->type->queues; q++)
+			kick(vm.vdev[i], q);
 }
 
 /* An interrupt more than there was is harmless, one less is not. */
@@ -365,43 +333,37 @@ bool virtio_restore(struct vdev *d)
 
 /* ---- made ---- */
 
-void virtio_add(struct vm *vm, const struct vdev_type *type, char *arg)
+void virtio_add(const struct vdev_type *type, char *arg)
 {
-	struct vdev *d = calloc(1, sizeof(*d));
-	unsigned int i;
+	struct vdev *d = calloc(1, sizeof(*d) + type->size);
 	pthread_t t;
 
-	if (!d || vm->vdevs == VIRTIO_MAX)
-		vm_die(vm, VM_USAGE, "no more than %u virtio devices", VIRTIO_MAX);
+	vm_must(d && vm.vdevs < VIRTIO_MAX, VM_USAGE, "no more than %u virtio devices", VIRTIO_MAX);
 	d->type = type;
-	d->vm = vm;
-	d->index = vm->vdevs;
+	d->index = vm.vdevs;
+	d->own = d + 1;
 	d->offered = FEATURES | type->features;
-	for (i = 0; i < VIRTIO_QUEUES; i++)
-		d->q[i].vm = vm;
 	if (type->create)
 		type->create(d, arg);
 	pthread_cond_init(&d->more, NULL);
-	if (type->work && pthread_create(&t, NULL, worker, d))
-		vm_die(vm, VM_HOST, "thread of %s", type->option);
-	vm->vdev[vm->vdevs++] = d;
+	vm_must(!type->work || !pthread_create(&t, NULL, worker, d), VM_HOST, "thread of %s",
+		type->option);
+	vm.vdev[vm.vdevs++] = d;
 }
 
-void virtio_describe(struct vm *vm)
+void virtio_describe(void)
 {
-	size_t size = strlen(vm->opt->cmdline) + 64 * VIRTIO_MAX;
+	size_t size = strlen(opt.cmdline) + 64 * VIRTIO_MAX;
 	char *line = malloc(size), *end = line;
 	unsigned int i;
 
-	if (!line)
-		vm_die(vm, VM_HOST, "memory");
-	vm->cmdline = line;
-	end += sprintf(end, "%s%s", vm->opt->cmdline,
-		       vm->opt->exec ? " rdinit=/.keelvm/init" : "");
-	vm->acpi = vm->vdevs && !strstr(line, "acpi=off");
-	if (vm->acpi)
-		acpi_write(vm);
-	for (i = 0; !vm->acpi && i < vm->vdevs; i++)
+	vm_must(line, VM_HOST, "memory");
+	vm.cmdline = line;
+	end += sprintf(end, "%s%s", opt.cmdline, opt.exec ? " rdinit=/.keelvm" : "");
+	vm.acpi = vm.vdevs && !strstr(line, "acpi=off");
+	if (vm.acpi)
+		acpi_write();
+	for (i = 0; !vm.acpi && i < vm.vdevs; i++)
 		end += sprintf(end, " virtio_mmio.device=4K@%#llx:%u",
 			       VIRTIO_BASE + i * VIRTIO_STRIDE, virtio_gsi(i));
 }
@@ -415,24 +377,22 @@ static void connect_queue(struct vdev *d, unsigned int i)
 	};
 
 	e.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (e.fd < 0 || ioctl(d->vm->fd, KVM_IOEVENTFD, &e) < 0)
-		vm_die(d->vm, VM_HOST, "KVM_IOEVENTFD of %s", d->type->option);
-	*w = (struct watch){ .fd = e.fd, .ready = kicked, .vm = d->vm, .owner = d };
+	vm_must(!ioctl(vm.fd, KVM_IOEVENTFD, &e), VM_HOST, "KVM_IOEVENTFD of %s", d->type->option);
+	*w = (struct watch){ .fd = e.fd, .ready = kicked, .owner = d };
 	loop_watch(w, POLLIN);
 }
 
-void virtio_connect(struct vm *vm)
+void virtio_connect(void)
 {
 	unsigned int i, q;
 
-	for (i = 0; i < vm->vdevs; i++) {
-		struct vdev *d = vm->vdev[i];
+	for (i = 0; i < vm.vdevs; i++) {
+		struct vdev *d = vm.vdev[i];
 		struct kvm_irqfd f = { .gsi = virtio_gsi(i) };
 
 		d->irqfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		f.fd = d->irqfd;
-		if (d->irqfd < 0 || ioctl(vm->fd, KVM_IRQFD, &f) < 0)
-			vm_die(vm, VM_HOST, "KVM_IRQFD of %s", d->type->option);
+		vm_must(!ioctl(vm.fd, KVM_IRQFD, &f), VM_HOST, "KVM_IRQFD of %s", d->type->option);
 		for (q = 0; q < d->type->queues; q++)
 			connect_queue(d, q);
 	}

@@ -2,38 +2,32 @@
 /*
  * virtq.c - split virtqueues, the device's side
  */
-#include "virtq.h"
+#include "virtio.h"
 
-static bool vq_fail(struct vq *q)
+static void *ring(uint64_t gpa, unsigned int align, size_t len)
 {
-	q->broken = true;
-	return false;
-}
-
-static void *ring(struct vq *q, uint64_t gpa, unsigned int align, size_t len)
-{
-	return gpa % align ? NULL : vm_ram(q->vm, gpa, len);
+	return gpa % align ? NULL : vm_ram(gpa, len);
 }
 
 bool vq_start(struct vq *q)
 {
 	q->ready = false;
+	q->broken = true;
 	if (!q->r.num || q->r.num > VQ_SIZE || (q->r.num & (q->r.num - 1)))
-		return vq_fail(q);
-	q->desc = ring(q, q->r.gpa[0], 16, sizeof(*q->desc) * q->r.num);
+		return false;
+	q->desc = ring(q->r.gpa[0], 16, sizeof(*q->desc) * q->r.num);
 	/* Flags, index, ring, and the other side's event index */
-	q->avail = ring(q, q->r.gpa[1], 2, 6 + 2 * q->r.num);
-	q->used = ring(q, q->r.gpa[2], 4, 6 + sizeof(struct vring_used_elem) * q->r.num);
-	if (!q->desc || !q->avail || !q->used)
-		return vq_fail(q);
-	q->ready = true;
-	q->r.started = true;
-	return true;
+	q->avail = ring(q->r.gpa[1], 2, 6 + 2 * q->r.num);
+	q->used = ring(q->r.gpa[2], 4, 6 + sizeof(struct vring_used_elem) * q->r.num);
+	q->ready = q->desc && q->avail && q->used;
+	q->broken = !q->ready;
+	q->r.started |= q->ready;
+	return q->ready;
 }
 
 void vq_reset(struct vq *q)
 {
-	*q = (struct vq){ .vm = q->vm };
+	*q = (struct vq){ 0 };
 }
 
 /* ---- available ---- */
@@ -43,7 +37,7 @@ static bool add_segment(struct vq *q, struct vq_chain *c, const struct vring_des
 	bool in = d->flags & VRING_DESC_F_WRITE;
 	uint32_t *len = in ? &c->in_len : &c->out_len;
 	unsigned int n = c->out + c->in;
-	void *p = vm_ram(q->vm, d->addr, d->len);
+	void *p = vm_ram(d->addr, d->len);
 
 	/* Loops end here, too: no chain is longer than its queue. */
 	if (!p || n == q->r.num || (!in && c->in) || d->len > VQ_CHAIN_MAX ||
@@ -51,10 +45,8 @@ static bool add_segment(struct vq *q, struct vq_chain *c, const struct vring_des
 		return false;
 	c->iov[n] = (struct iovec){ p, d->len };
 	*len += d->len;
-	if (in)
-		c->in++;
-	else
-		c->out++;
+	c->in += in;
+	c->out += !in;
 	return true;
 }
 
@@ -70,7 +62,7 @@ static bool open_table(struct vq *q, struct table *t, const struct vring_desc *d
 	if (!q->r.indirect || t->indirect || (d->flags & VRING_DESC_F_NEXT) ||
 	    !d->len || d->len % sizeof(*d) || d->len / sizeof(*d) > q->r.num)
 		return false;
-	t->desc = vm_ram(q->vm, d->addr, d->len);
+	t->desc = vm_ram(d->addr, d->len);
 	t->num = d->len / sizeof(*d);
 	t->indirect = true;
 	return t->desc;
@@ -107,24 +99,15 @@ static uint16_t pending(struct vq *q)
 
 bool vq_pop(struct vq *q, struct vq_chain *c)
 {
-	uint16_t n;
+	uint16_t n = q->ready && !q->broken ? pending(q) : 0;
 
-	if (!q->ready || q->broken)
-		return false;
-	n = pending(q);
 	if (!n)
 		return false;
-	if (n > q->r.num)
-		return vq_fail(q);
+	memset(c, 0, offsetof(struct vq_chain, iov));
 	c->head = __atomic_load_n(&q->avail->ring[q->r.last_avail % q->r.num], __ATOMIC_RELAXED);
-	c->out = 0;
-	c->in = 0;
-	c->out_len = 0;
-	c->in_len = 0;
-	if (!gather(q, c, c->head))
-		return vq_fail(q);
-	q->r.last_avail++;
-	return true;
+	q->broken = n > q->r.num || !gather(q, c, c->head);
+	q->r.last_avail += !q->broken;
+	return !q->broken;
 }
 
 void vq_unpop(struct vq *q)
@@ -132,17 +115,13 @@ void vq_unpop(struct vq *q)
 	q->r.last_avail--;
 }
 
-static uint16_t *avail_event(struct vq *q)
-{
-	return (uint16_t *)&q->used->ring[q->r.num];
-}
-
 bool vq_more(struct vq *q)
 {
 	if (!q->ready || q->broken)
 		return false;
-	if (q->r.event_idx)
-		__atomic_store_n(avail_event(q), q->r.last_avail, __ATOMIC_RELAXED);
+	if (q->r.event_idx)		/* it is behind the ring */
+		__atomic_store_n((uint16_t *)&q->used->ring[q->r.num], q->r.last_avail,
+				 __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return pending(q);
 }

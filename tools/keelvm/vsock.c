@@ -6,7 +6,6 @@
  * gets the guest's port, and "OK PORT\n" when it is there. What the guest connects to at
  * port N of CID 2 is PATH_N.
  */
-#include <linux/virtio_ids.h>
 #include <linux/virtio_vsock.h>
 #include "virtio.h"
 
@@ -17,6 +16,7 @@ enum { RX, TX, EVENT };
 #define BUF		0x10000		/* from the guest, on its way to the host */
 #define LINE		32		/* "CONNECT PORT" */
 #define HEADER		sizeof(struct virtio_vsock_hdr)
+#define OP(name)	(1u << VIRTIO_VSOCK_OP_##name)
 #define BOTH		(VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND)
 
 enum state { FREE, GREETING, REQUESTED, OPEN };
@@ -29,6 +29,7 @@ struct conn {
 	uint32_t sent;			/* bytes to the guest */
 	uint32_t got, fwd, told;	/* bytes from the guest, of them written, and told it */
 	uint32_t ops;			/* bits: packets that the guest shall get */
+	size_t line;			/* bytes of the greeting */
 	uint32_t shutdown, guest_shutdown;	/* flags of what is over, by host and guest */
 	char buf[BUF];
 };
@@ -40,12 +41,13 @@ static struct vsock {
 	uint64_t cid;
 	uint32_t next_port;
 	struct conn conn[CONNS];
+	struct conn *from;		/* whose data is forwarded */
 	bool room;			/* the guest has buffers */
 } v;
 
 /* ---- to the guest ---- */
 
-static void put_header(struct vq_chain *c, struct conn *n, uint16_t op, uint32_t len)
+static uint32_t put_header(struct vq_chain *c, struct conn *n, uint16_t op, uint32_t len)
 {
 	struct virtio_vsock_hdr h = {
 		.src_cid = HOST_CID, .dst_cid = v.cid, .src_port = n->host_port,
@@ -55,13 +57,12 @@ static void put_header(struct vq_chain *c, struct conn *n, uint16_t op, uint32_t
 	};
 
 	n->told = n->fwd;
-	vq_write(c, 0, &h, sizeof(h));
+	return vq_write(c, 0, &h, sizeof(h));
 }
 
 static void drop(struct conn *n)
 {
-	loop_watch(&n->w, 0);
-	close(n->w.fd);
+	close(loop_forget(&n->w));
 	n->state = FREE;
 	n->ops = 0;
 }
@@ -70,27 +71,27 @@ static void drop(struct conn *n)
 static void reset_conn(struct conn *n)
 {
 	loop_watch(&n->w, 0);
-	n->ops = n->state == GREETING ? 0 : 1u << VIRTIO_VSOCK_OP_RST;
-	if (!n->ops)
+	n->ops = OP(RST);
+	if (n->state == GREETING)
 		drop(n);
 }
 
 /* The smallest operation first: requests and responses before all, RST before the rest */
-static bool put_next(struct vq_chain *c)
+static int64_t put_next(struct vdev *d __unused, struct vq_chain *c)
 {
 	struct conn *n = v.conn;
-	unsigned int op;
+	unsigned int op, len;
 
 	while (n < v.conn + CONNS && !n->ops)
 		n++;
 	if (n == v.conn + CONNS)
-		return false;
+		return VDEV_LATER;
 	op = __builtin_ctz(n->ops);
 	n->ops &= n->ops - 1;
-	put_header(c, n, op, 0);
+	len = put_header(c, n, op, 0);
 	if (op == VIRTIO_VSOCK_OP_RST)
 		drop(n);
-	return true;
+	return len;
 }
 
 /* To what has no connection, if the guest has room for it */
@@ -103,19 +104,25 @@ static bool refuse(const struct virtio_vsock_hdr *h)
 		return false;
 	none.guest_port = h->src_port;
 	none.host_port = h->dst_port;
-	put_header(&c, &none, VIRTIO_VSOCK_OP_RST, 0);
-	vq_push(&v.d->q[RX], c.head, HEADER);
+	vq_push(&v.d->q[RX], c.head, put_header(&c, &none, VIRTIO_VSOCK_OP_RST, 0));
 	return true;
+}
+
+/* What the guest would take, if it tells no nonsense */
+static uint32_t room_of(const struct conn *n)
+{
+	uint32_t room = n->peer_alloc - (n->sent - n->peer_fwd);
+
+	return room <= n->peer_alloc ? room : 0;
 }
 
 static void watch_conn(struct conn *n)
 {
-	uint32_t room = n->peer_alloc - (n->sent - n->peer_fwd);
 	uint32_t events = n->got != n->fwd ? POLLOUT : 0;
 
-	if (n->state == FREE || (n->ops & 1u << VIRTIO_VSOCK_OP_RST))
+	if (n->state == FREE || (n->ops & OP(RST)))
 		return;
-	if (n->state == GREETING || (n->state == OPEN && v.room && room && room <= n->peer_alloc &&
+	if (n->state == GREETING || (n->state == OPEN && v.room && room_of(n) &&
 				     !(n->shutdown & VIRTIO_VSOCK_SHUTDOWN_SEND)))
 		events |= POLLIN;
 	loop_watch(&n->w, events);
@@ -124,55 +131,41 @@ static void watch_conn(struct conn *n)
 /* Packets without data go out as long as there are such, and room. */
 static void pump(void)
 {
-	struct vq *q = &v.d->q[RX];
-	struct vq_chain c;
 	unsigned int i;
 
-	while ((v.room = vdev_pop(v.d, RX, &c))) {
-		if (!put_next(&c)) {
-			vq_unpop(q);
-			break;
-		}
-		vq_push(q, c.head, HEADER);
-	}
-	vdev_done(v.d, q);
+	v.room = !vdev_each(v.d, RX, VQ_SIZE, put_next);
 	for (i = 0; i < CONNS; i++)
 		watch_conn(&v.conn[i]);
 }
 
 /* A packet of what the host wrote, as far as the guest has room */
-static void forward(struct conn *n)
+static int64_t forward(struct vdev *d, struct vq_chain *c)
 {
 	static char data[0x4000];
-	struct vq *q = &v.d->q[RX];
-	uint32_t room = n->peer_alloc - (n->sent - n->peer_fwd);
-	struct vq_chain c;
+	struct conn *n = v.from;
+	uint32_t room = room_of(n);
 	ssize_t len;
 
-	if (!vdev_pop(v.d, RX, &c))
-		return;			/* pump() sees it, too */
-	if (c.in_len <= HEADER) {
-		q->broken = true;	/* no room for anything, ever */
-		return;
+	if (c->in_len <= HEADER) {
+		d->q[RX].broken = true;		/* no room for anything, ever */
+		return VDEV_LATER;
 	}
 	if (room > sizeof(data))
 		room = sizeof(data);
-	if (room > c.in_len - HEADER)
-		room = c.in_len - HEADER;
+	if (room > c->in_len - HEADER)
+		room = c->in_len - HEADER;
 	len = read(n->w.fd, data, room);
 	if (len > 0) {
-		put_header(&c, n, VIRTIO_VSOCK_OP_RW, len);
-		vq_push(q, c.head, HEADER + vq_write(&c, HEADER, data, len));
 		n->sent += len;
-	} else {
-		vq_unpop(q);
+		return put_header(c, n, VIRTIO_VSOCK_OP_RW, len) + vq_write(c, HEADER, data, len);
 	}
 	if (!len && room) {
 		n->shutdown |= VIRTIO_VSOCK_SHUTDOWN_SEND;
-		n->ops |= 1u << VIRTIO_VSOCK_OP_SHUTDOWN;
-	} else if (len < 0 && errno != EAGAIN && errno != EINTR) {
+		n->ops |= OP(SHUTDOWN);
+	} else if (len < 0 && !again(len)) {
 		reset_conn(n);
 	}
+	return VDEV_LATER;
 }
 
 /* ---- the host's side ---- */
@@ -185,7 +178,7 @@ static void flush(struct conn *n)
 		ssize_t r = send(n->w.fd, n->buf + at, len < BUF - at ? len : BUF - at,
 				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
-		if (r < 0 && (errno == EAGAIN || errno == EINTR))
+		if (again(r))
 			break;
 		if (r < 0) {
 			reset_conn(n);
@@ -194,7 +187,7 @@ static void flush(struct conn *n)
 		n->fwd += r;
 	}
 	if (n->fwd - n->told >= BUF / 2)
-		n->ops |= 1u << VIRTIO_VSOCK_OP_CREDIT_UPDATE;
+		n->ops |= OP(CREDIT_UPDATE);
 	if (n->got != n->fwd || !n->guest_shutdown)
 		return;
 	if (n->guest_shutdown == BOTH)
@@ -203,34 +196,29 @@ static void flush(struct conn *n)
 		shutdown(n->w.fd, SHUT_WR);
 }
 
-/* "CONNECT PORT\n", a byte at a time: what follows it is for the guest. */
+/* What follows the line is for the guest. */
 static void greet(struct conn *n)
 {
-	ssize_t r;
-	char c, rest;
+	int done = read_line(n->w.fd, n->buf, &n->line, LINE);
+	char rest;
 
-	while ((r = read(n->w.fd, &c, 1)) == 1 && c != '\n' && n->got < LINE)
-		n->buf[n->got++] = c;
-	if (r < 0 && (errno == EAGAIN || errno == EINTR))
-		return;			/* the rest comes later */
-	n->buf[n->got] = 0;
-	if (r != 1 || c != '\n' || sscanf(n->buf, "CONNECT %u%c", &n->guest_port, &rest) != 1) {
+	if (done < 0 || (done && sscanf(n->buf, "CONNECT %u%c", &n->guest_port, &rest) != 1)) {
 		drop(n);
-		return;
+	} else if (done) {
+		n->state = REQUESTED;
+		n->ops = OP(REQUEST);
 	}
-	n->got = 0;
-	n->state = REQUESTED;
-	n->ops = 1u << VIRTIO_VSOCK_OP_REQUEST;
 }
 
 static void conn_ready(struct watch *w, short events)
 {
 	struct conn *n = w->owner;
 
+	v.from = n;
 	if (n->state == GREETING)
 		greet(n);
 	else if (n->state == OPEN && (events & POLLIN))
-		forward(n);
+		vdev_each(v.d, RX, 1, forward);
 	else if (n->state == OPEN && (events & (POLLHUP | POLLERR)))
 		reset_conn(n);
 	if (n->state == OPEN && (events & POLLOUT))
@@ -240,31 +228,28 @@ static void conn_ready(struct watch *w, short events)
 
 static struct conn *new_conn(int fd, enum state state)
 {
-	unsigned int i;
+	struct conn *n = v.conn;
 
-	for (i = 0; i < CONNS; i++) {
-		struct conn *n = &v.conn[i];
-
-		if (n->state != FREE || fd < 0)
-			continue;
-		memset(n, 0, offsetof(struct conn, buf));
-		n->state = state;
-		n->host_port = v.next_port++;
-		n->w = (struct watch){ .fd = fd, .ready = conn_ready, .vm = v.d->vm, .owner = n };
-		return n;
-	}
-	if (fd >= 0)
-		close(fd);
-	return NULL;
+	while (n < v.conn + CONNS && n->state != FREE)
+		n++;
+	if (n == v.conn + CONNS)
+		return NULL;
+	memset(n, 0, offsetof(struct conn, buf));
+	n->state = state;
+	n->host_port = v.next_port++;
+	n->w = (struct watch){ .fd = fd, .ready = conn_ready, .owner = n };
+	return n;
 }
 
 static void accepted(struct watch *w, short events __unused)
 {
-	struct conn *n = new_conn(accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK),
-				  GREETING);
+	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct conn *n = fd < 0 ? NULL : new_conn(fd, GREETING);
 
 	if (n)
 		watch_conn(n);
+	else
+		close(fd);
 }
 
 /* ---- from the guest ---- */
@@ -291,18 +276,16 @@ static bool guest_connects(const struct virtio_vsock_hdr *h)
 		return false;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	snprintf(name, sizeof(name), "%s_%u", v.path, h->dst_port);
-	if (fd >= 0 && (!unix_address(&a, name) ||
-			connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)) {
+	n = unix_address(&a, name) && !connect(fd, (struct sockaddr *)&a, sizeof(a)) ?
+		new_conn(fd, OPEN) : NULL;
+	if (!n) {
 		close(fd);
-		fd = -1;
-	}
-	n = new_conn(fd, OPEN);
-	if (!n)
 		return false;
+	}
 	n->guest_port = h->src_port;
 	n->host_port = h->dst_port;
 	n->peer_alloc = h->buf_alloc;
-	n->ops = 1u << VIRTIO_VSOCK_OP_RESPONSE;
+	n->ops = OP(RESPONSE);
 	return true;
 }
 
@@ -347,7 +330,7 @@ static void packet(struct conn *n, const struct virtio_vsock_hdr *h, struct vq_c
 		flush(n);
 		break;
 	case VIRTIO_VSOCK_OP_CREDIT_REQUEST:
-		n->ops |= 1u << VIRTIO_VSOCK_OP_CREDIT_UPDATE;
+		n->ops |= OP(CREDIT_UPDATE);
 		break;
 	case VIRTIO_VSOCK_OP_CREDIT_UPDATE:
 		break;
@@ -382,7 +365,7 @@ static void vsock_kick(struct vdev *d, unsigned int q)
 {
 	if (q == RX)
 		pump();
-	vdev_each(d, TX, transmit);	/* at new room, too: packets waited for it */
+	vdev_each(d, TX, VQ_SIZE, transmit);	/* at new room, too: packets waited for it */
 	pump();
 }
 
@@ -414,20 +397,21 @@ static void vsock_create(struct vdev *d, char *arg)
 	char *path;
 	unsigned long cid = strtoul(arg, &path, 10);
 
-	if (v.d || cid <= HOST_CID || cid >= UINT32_MAX || *path++ != ',' ||
-	    strlen(path) >= sizeof(v.path) - 12)
-		vm_die(d->vm, VM_USAGE, "one --vsock CID,PATH, with a CID above 2");
+	vm_must(!v.d && cid > HOST_CID && cid < UINT32_MAX && *path++ == ',' &&
+		strlen(path) < sizeof(v.path) - 12, VM_USAGE,
+		"one --vsock CID,PATH, with a CID above 2");
 	strcpy(v.path, path);
 	config->guest_cid = cid;
 	v.d = d;
 	v.cid = cid;
 	v.next_port = 1u << 30;
-	v.listener = (struct watch){ .fd = unix_bind(d->vm, path, SOCK_STREAM),
-		.ready = accepted, .vm = d->vm };
+	v.listener = (struct watch){ .fd = unix_bind(path, SOCK_STREAM),
+		.ready = accepted };
 	loop_watch(&v.listener, POLLIN);
 }
 
 const struct vdev_type vdev_vsock = {
-	.option = "vsock", .id = VIRTIO_ID_VSOCK, .queues = 3, .create = vsock_create,
-	.kick = vsock_kick, .reset = vsock_reset, .restored = vsock_restored,
+	.option = "vsock", .has_value = true, .id = VIRTIO_ID_VSOCK, .queues = 3,
+	.create = vsock_create, .kick = vsock_kick, .reset = vsock_reset,
+	.restored = vsock_restored,
 };

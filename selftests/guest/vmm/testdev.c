@@ -25,9 +25,9 @@
 
 static uint8_t scratch[KEELVM_SCRATCH_SIZE] __attribute__((aligned(4096)));
 
-void testdev_init(struct vm *vm)
+void testdev_init(void)
 {
-	vm_add_slot(vm, 2, KEELVM_SCRATCH_RAM, KEELVM_SCRATCH_SIZE, scratch);
+	vm_add_slot(2, KEELVM_SCRATCH_RAM, KEELVM_SCRATCH_SIZE, scratch);
 }
 
 /* The part of an access that lies in the scratch memory; the rest has nobody. */
@@ -84,67 +84,55 @@ static void fifo_io(bool in, unsigned int size, uint8_t *data)
 }
 
 /* @val: GSI in the low byte, level above */
-static void set_line(struct vm *vm, uint32_t val)
+static void set_line(uint32_t val)
 {
-	vm_irq(vm, val & 0xff, val >> 8 & 1);
+	vm_irq(val & 0xff, val >> 8 & 1);
 }
 
-struct later {
-	struct vm *vm;
-	uint32_t val;
-};
-
-static void *later_run(void *arg)
+static void *later_run(void *val)
 {
-	struct later *l = arg;
-
 	usleep(LATER_US);
-	set_line(l->vm, l->val);
-	free(l);
+	set_line((uintptr_t)val);
 	return NULL;
 }
 
-static void set_line_later(struct vm *vm, uint32_t val)
+static void set_line_later(uint32_t val)
 {
-	struct later *l = malloc(sizeof(*l));
 	pthread_t t;
 
-	if (!l)
-		vm_die(vm, VM_HOST, "memory");
-	*l = (struct later){ .vm = vm, .val = val };
-	if (pthread_create(&t, NULL, later_run, l))
-		vm_die(vm, VM_HOST, "thread of the test device");
+	if (pthread_create(&t, NULL, later_run, (void *)(uintptr_t)val))
+		vm_die(VM_HOST, "thread of the test device");
 	pthread_detach(t);
 }
 
 static uint32_t msi_address;
 
-static void send_msi(struct vm *vm, uint32_t data)
+static void send_msi(uint32_t data)
 {
 	struct kvm_msi msi = { .address_lo = msi_address, .data = data };
 
-	if (ioctl(vm->fd, KVM_SIGNAL_MSI, &msi) < 0)
-		vm_die(vm, VM_HOST, "KVM_SIGNAL_MSI");
+	if (ioctl(vm.fd, KVM_SIGNAL_MSI, &msi) < 0)
+		vm_die(VM_HOST, "KVM_SIGNAL_MSI");
 }
 
 static void testdev_out(struct vm_cpu *cpu, uint16_t port, uint32_t val)
 {
 	switch (port) {
 	case KEELVM_PORT_LINE:
-		set_line(cpu->vm, val);
+		set_line(val);
 		break;
 	case KEELVM_PORT_LATER:
-		set_line_later(cpu->vm, val);
+		set_line_later(val);
 		break;
 	case KEELVM_PORT_MSI_ADDR:
 		msi_address = val;
 		break;
 	case KEELVM_PORT_MSI_DATA:
-		send_msi(cpu->vm, val);
+		send_msi(val);
 		break;
 	case KEELVM_PORT_NMI:
 		if (ioctl(cpu->fd, KVM_NMI) < 0)
-			vm_die(cpu->vm, VM_HOST, "KVM_NMI");
+			vm_die(VM_HOST, "KVM_NMI");
 		break;
 	}
 }

@@ -2,10 +2,9 @@
 /*
  * init.c - PID 1 of a guest of keelvm --exec: runs a program and tells its status
  *
- * Its arguments are in a file of the initramfs, with a zero byte after each. Standard input
- * and output go by ports of keelvm: nothing buffers, so nothing is lost at the end.
+ * Standard input and output go by registers of keelvm: nothing buffers, so nothing is lost
+ * at the end.
  */
-#include <sys/io.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include "../keelvm.h"
@@ -14,42 +13,29 @@
 
 enum { IN, OUT, ERR };
 
-static void finish(int status)
-{
-	outb(status, KEELVM_EXIT_PORT);
-	for (;;)
-		pause();
-}
+static struct exec_window *window = MAP_FAILED;
 
 static void fail(const char *what, int status)
 {
 	dprintf(ERR, "keelvm: %s: %s\n", what, strerror(errno));
+	if (getpid() == 1 && window != MAP_FAILED)
+		window->reg[EXEC_EXIT] = status;
 	_exit(status);
-}
-
-/* The file's words */
-static char **arguments(void)
-{
-	static char text[KEELVM_MAX_ARGS], *argv[KEELVM_MAX_ARGS + 1];
-	int fd = open("/.keelvm/args", O_RDONLY | O_CLOEXEC);
-	ssize_t i, size = read(fd, text, sizeof(text));
-	size_t n = 0;
-
-	for (i = 0; i < size; i += strlen(text + i) + 1)
-		argv[n++] = text + i;
-	return argv;
 }
 
 static void child(int fd[3][2])
 {
-	char **argv = arguments();
+	char **argv = calloc(window->argc + 1, sizeof(*argv)), *at = window->args;
+	uint32_t n;
 	int i;
 
 	for (i = IN; i <= ERR; i++)
 		if (dup2(fd[i][i != IN], i) < 0)
 			_exit(VM_HOST);
-	if (!*argv)
+	if (!argv)
 		fail("arguments", VM_HOST);
+	for (n = 0; n < window->argc; n++, at += strlen(at) + 1)
+		argv[n] = at;
 	setsid();
 	execvp(argv[0], argv);
 	fail(argv[0], errno == ENOENT ? 127 : VM_HOST);
@@ -58,22 +44,17 @@ static void child(int fd[3][2])
 /* Bytes of the host's input that the program got; -1 at the end of either */
 static int feed(int fd)
 {
-	static char buf[KEELVM_CHUNK];
-	uint32_t n = inl(KEELVM_PORT_READ);
+	uint32_t n = window->reg[EXEC_IN];
 
-	if (n > sizeof(buf))
-		return -1;
-	insb(KEELVM_PORT_IN, buf, n);
-	return !n || write(fd, buf, n) == (ssize_t)n ? (int)n : -1;
+	return n == EXEC_EOF || (n && write(fd, window->data, n) != (ssize_t)n) ? -1 : (int)n;
 }
 
-static int drain(int fd, unsigned short port)
+static int drain(int fd, unsigned int reg)
 {
-	static char buf[KEELVM_CHUNK];
-	ssize_t n = read(fd, buf, sizeof(buf));
+	ssize_t n = read(fd, window->data, sizeof(window->data));
 
 	if (n > 0)
-		outsb(port, buf, n);
+		window->reg[reg] = n;
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
@@ -92,7 +73,7 @@ static int serve(int fd[3][2], pid_t pid)
 		int n = poll(p, 3, ended ? 0 : TICK_MS);
 
 		for (i = 0; i < 2; i++)
-			if (p[i].revents && !drain(p[i].fd, i ? KEELVM_PORT_ERR : KEELVM_PORT_OUT))
+			if (p[i].revents && !drain(p[i].fd, i ? EXEC_ERR : EXEC_OUT))
 				p[i].fd = -1;
 		if (ended && (n <= 0 || (!p[0].revents && !p[1].revents)))
 			return status;
@@ -114,32 +95,48 @@ static int serve(int fd[3][2], pid_t pid)
 	}
 }
 
-int main(void)
+static int run(void)
 {
 	int fd[3][2], i;
 	pid_t pid;
 
-	if (iopl(3) < 0)
-		fail("the guest's kernel has no CONFIG_X86_IOPL_IOPERM", VM_HOST);
-	signal(SIGPIPE, SIG_IGN);
-	mount("dev", "/dev", "devtmpfs", 0, NULL);
-	mount("proc", "/proc", "proc", 0, NULL);
-	mount("sys", "/sys", "sysfs", 0, NULL);
-	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
-	setenv("HOME", "/root", 1);
 	for (i = IN; i <= ERR; i++)
 		if (pipe2(fd[i], O_CLOEXEC) < 0)
-			finish(VM_HOST);
+			fail("pipe", VM_HOST);
 	pid = fork();
+	if (pid < 0)
+		fail("fork", VM_HOST);
 	if (!pid)
 		child(fd);
 	for (i = IN; i <= ERR; i++) {
 		close(fd[i][i != IN]);
 		fcntl(fd[i][i == IN], F_SETFL, O_NONBLOCK);
 	}
-	if (pid < 0) {
-		outsb(KEELVM_PORT_ERR, "keelvm: fork failed\n", 20);
-		finish(VM_HOST);
+	return serve(fd, pid);
+}
+
+int main(void)
+{
+	static const char * const mounts[][2] = {
+		{ "/dev", "devtmpfs" }, { "/proc", "proc" }, { "/sys", "sysfs" },
+	};
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < COUNT(mounts); i++) {
+		mkdir(mounts[i][0], 0755);
+		mount(mounts[i][1], mounts[i][0], mounts[i][1], 0, NULL);
 	}
-	finish(serve(fd, pid));
+	if (!mkdir("/tmp", 0))
+		chmod("/tmp", 01777);
+	fd = open("/dev/mem", O_RDWR | O_CLOEXEC);
+	window = mmap(NULL, sizeof(*window), PROT_READ | PROT_WRITE, MAP_SHARED, fd, EXEC_BASE);
+	if (window == MAP_FAILED)
+		fail("the guest's kernel has no /dev/mem (CONFIG_DEVMEM)", VM_HOST);
+	signal(SIGPIPE, SIG_IGN);
+	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("HOME", "/root", 1);
+	window->reg[EXEC_EXIT] = run();
+	for (;;)
+		pause();
 }
