@@ -6,6 +6,7 @@
 #include "arch/x86/backend.h"
 #include "arch/x86/event.h"
 #include "arch/x86/irqchip/irqchip.h"
+#include "arch/x86/regs.h"
 #include "rig.h"
 
 #define GP	X86_TRAP_GP
@@ -83,6 +84,8 @@ static void cancelled(struct kunit *test)
 {
 	struct keel_vcpu *vcpu = cpu_of(test);
 
+	/* In real mode VMX takes no error code, and so gives none back. */
+	KUNIT_ASSERT_EQ(test, keel_set_cr0(vcpu, keel_cr0(vcpu) | X86_CR0_PE), 0);
 	keel_queue_exception_error(vcpu, GP, 0x10);
 	KUNIT_EXPECT_EQ(test, next(vcpu), KEEL_GIVEN_EXCEPTION);
 	keel_events_cancel(vcpu);
