@@ -25,7 +25,8 @@ static const struct keel_counter vm_counters[] = {
 };
 
 #define VCPU_COUNTER(f)	{ .name = #f, .offset = offsetof(struct keel_vcpu_stat, f) }
-#define VCPU_NUMBER(f)	{ .name = #f, .offset = offsetof(struct keel_vcpu_stat, f), .now = true }
+#define VCPU_IS(f)	{ .name = #f, .offset = offsetof(struct keel_vcpu_stat, f), \
+			  .now = true, .yes_or_no = true }
 static const struct keel_counter vcpu_named[] = {
 	VCPU_COUNTER(user_exits),
 	VCPU_COUNTER(signal_exits),
@@ -36,7 +37,7 @@ static const struct keel_counter vcpu_named[] = {
 	VCPU_COUNTER(exception_injections),
 	VCPU_COUNTER(insns_emulated),
 	VCPU_COUNTER(faults),
-	VCPU_NUMBER(blocking),
+	VCPU_IS(blocking),
 };
 
 /* The exits follow; their names are the architecture's. */

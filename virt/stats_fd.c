@@ -89,7 +89,8 @@ static int stats_emit_desc(struct stats_reader *r, const struct keel_counter *c,
 	struct stats_desc d = {
 		.desc = {
 			.flags = (c->now ? KVM_STATS_TYPE_INSTANT : KVM_STATS_TYPE_CUMULATIVE) |
-				 KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10,
+				 (c->yes_or_no ? KVM_STATS_UNIT_BOOLEAN : KVM_STATS_UNIT_NONE) |
+				 KVM_STATS_BASE_POW10,
 			.size = 1,
 			.offset = i * sizeof(u64),
 		},

@@ -179,9 +179,9 @@ int keel_db_exit(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	return KEEL_RESUME;
 }
 
-int keel_debug_step_done(struct keel_vcpu *vcpu)
+int keel_debug_step_done(struct keel_vcpu *vcpu, bool tf)
 {
-	if (likely(!(keel_op(get_rflags)(vcpu) & X86_EFLAGS_TF)))
+	if (likely(!tf))
 		return KEEL_RESUME;
 	if (debugged(vcpu, KVM_GUESTDBG_SINGLESTEP))
 		return exit_debug(vcpu, X86_TRAP_DB, DR_STEP);

@@ -4,7 +4,6 @@
  */
 #include <linux/kvm.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <asm/trapnr.h>
 #include "cpuid.h"
 #include "emulate.h"
@@ -223,9 +222,11 @@ static int emulate_run(struct keel_vcpu *vcpu)
 {
 	enum emul_result r;
 	unsigned int n;
+	bool tf;
 
 	keel_mem_enter(vcpu);
 	emulate_load(vcpu);
+	tf = vcpu->arch.emul.ctxt.rflags & X86_EFLAGS_TF;	/* POPF may take it away */
 	r = emulate_steps(vcpu, &n);
 	keel_mem_leave(vcpu);
 
@@ -244,7 +245,7 @@ static int emulate_run(struct keel_vcpu *vcpu)
 	switch (r) {
 	case EMUL_DONE:
 	case EMUL_AGAIN:
-		return keel_debug_step_done(vcpu);
+		return keel_debug_step_done(vcpu, tf);
 	case EMUL_FAULT:
 		emulate_fault(vcpu, &vcpu->arch.emul.ctxt.fault);
 		return KEEL_RESUME;

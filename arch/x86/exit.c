@@ -45,7 +45,7 @@ int keel_skip_len(struct keel_vcpu *vcpu, unsigned int len)
 		return KEEL_RESUME;
 	/* A fault had set RF, so that an instruction breakpoint was not met twice. */
 	keel_op(set_rflags)(vcpu, rflags & ~X86_EFLAGS_RF);
-	return keel_debug_step_done(vcpu);
+	return keel_debug_step_done(vcpu, rflags & X86_EFLAGS_TF);
 }
 
 static noinline int keel_skip_unknown(struct keel_vcpu *vcpu, const struct keel_exit *exit)

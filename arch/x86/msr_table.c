@@ -281,9 +281,10 @@ static int set_de_cfg(struct keel_vcpu *vcpu, struct msr_req *rq)
 
 /* ---- paravirtual ---- */
 
-static int check_pv(struct keel_vcpu *vcpu, const struct msr_req *rq, enum keel_guest_feature f)
+/* The same for userspace as for the guest. */
+static int check_pv(const struct keel_vcpu *vcpu, enum keel_guest_feature f)
 {
-	return rq->host || keel_guest_may_pv(vcpu, f) ? 0 : -EINVAL;
+	return keel_guest_may_pv(vcpu, f) ? 0 : -EINVAL;
 }
 
 static enum keel_guest_feature clock_feature(u32 msr)
@@ -295,12 +296,12 @@ static enum keel_guest_feature clock_feature(u32 msr)
 static int get_system_time(struct keel_vcpu *vcpu, struct msr_req *rq)
 {
 	rq->val = vcpu->arch.clock.msr;
-	return check_pv(vcpu, rq, clock_feature(rq->msr));
+	return check_pv(vcpu, clock_feature(rq->msr));
 }
 
 static int set_system_time(struct keel_vcpu *vcpu, struct msr_req *rq)
 {
-	if (check_pv(vcpu, rq, clock_feature(rq->msr)))
+	if (check_pv(vcpu, clock_feature(rq->msr)))
 		return -EINVAL;
 	return keel_clock_set_system_time(vcpu, rq->val, rq->msr == MSR_KVM_SYSTEM_TIME,
 					  rq->host);
@@ -309,12 +310,12 @@ static int set_system_time(struct keel_vcpu *vcpu, struct msr_req *rq)
 static int get_wall_clock(struct keel_vcpu *vcpu, struct msr_req *rq)
 {
 	rq->val = READ_ONCE(vcpu->vm->arch.wall_clock_msr);
-	return check_pv(vcpu, rq, clock_feature(rq->msr));
+	return check_pv(vcpu, clock_feature(rq->msr));
 }
 
 static int set_wall_clock(struct keel_vcpu *vcpu, struct msr_req *rq)
 {
-	if (check_pv(vcpu, rq, clock_feature(rq->msr)))
+	if (check_pv(vcpu, clock_feature(rq->msr)))
 		return -EINVAL;
 	return keel_clock_set_wall_clock(vcpu, rq->val);
 }
@@ -322,12 +323,12 @@ static int set_wall_clock(struct keel_vcpu *vcpu, struct msr_req *rq)
 static int get_steal(struct keel_vcpu *vcpu, struct msr_req *rq)
 {
 	rq->val = vcpu->arch.clock.steal_msr;
-	return check_pv(vcpu, rq, KEEL_F_PV_STEAL);
+	return check_pv(vcpu, KEEL_F_PV_STEAL);
 }
 
 static int set_steal(struct keel_vcpu *vcpu, struct msr_req *rq)
 {
-	if (check_pv(vcpu, rq, KEEL_F_PV_STEAL))
+	if (check_pv(vcpu, KEEL_F_PV_STEAL))
 		return -EINVAL;
 	return keel_clock_set_steal(vcpu, rq->val);
 }
@@ -335,12 +336,12 @@ static int set_steal(struct keel_vcpu *vcpu, struct msr_req *rq)
 static int get_poll(struct keel_vcpu *vcpu, struct msr_req *rq)
 {
 	rq->val = vcpu->arch.pv_poll;
-	return check_pv(vcpu, rq, KEEL_F_PV_POLL);
+	return check_pv(vcpu, KEEL_F_PV_POLL);
 }
 
 static int check_poll(struct keel_vcpu *vcpu, struct msr_req *rq)
 {
-	return check_pv(vcpu, rq, KEEL_F_PV_POLL);
+	return check_pv(vcpu, KEEL_F_PV_POLL);
 }
 
 /* A guest writes it before it asks for the revision, "Microcode Update Facilities". */

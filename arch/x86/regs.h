@@ -139,8 +139,8 @@ u64 keel_get_dr(struct keel_vcpu *vcpu, unsigned int nr);
 void keel_debug_load(struct keel_vcpu *vcpu);
 /* interrupts off, after: save, restore the host's */
 void keel_debug_unload(struct keel_vcpu *vcpu);
-/* an instruction was stepped over or emulated with TF */
-int keel_debug_step_done(struct keel_vcpu *vcpu);
+/* an instruction was stepped over or emulated, before which RFLAGS.TF was @tf */
+int keel_debug_step_done(struct keel_vcpu *vcpu, bool tf);
 long keel_ioc_get_debugregs(struct keel_vcpu *vcpu, union keel_arg arg);
 long keel_ioc_set_debugregs(struct keel_vcpu *vcpu, union keel_arg arg);
 long keel_ioc_set_guest_debug(struct keel_vcpu *vcpu, union keel_arg arg);

@@ -49,6 +49,7 @@ struct keel_counter {
 	const char *name;
 	size_t offset;
 	bool now;		/* goes up and down */
+	bool yes_or_no;		/* it is 0 or 1 */
 };
 
 /* Counter number @i of struct keel_vm_stat, struct keel_vcpu_stat; NULL: past the last. */

@@ -217,6 +217,21 @@ TEST(enforced_pv_msr)
 	run_to(&c, KVM_EXIT_SHUTDOWN);
 }
 
+/* Nor for userspace. */
+TEST(enforced_pv_host)
+{
+	uint64_t val;
+
+	make_no_pv();
+	EXPECT_EQ(set_msr(&c, MSR_KVM_SYSTEM_TIME_NEW, DATA | 1), 1);
+	EXPECT_EQ(get_msr(&c, MSR_KVM_SYSTEM_TIME_NEW, &val), 1);
+	EXPECT_EQ(val, DATA | 1);
+	ASSERT_OK(enable_cap(c.fd, KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1));
+	EXPECT_EQ(set_msr(&c, MSR_KVM_SYSTEM_TIME_NEW, 0), 0);
+	EXPECT_EQ(get_msr(&c, MSR_KVM_SYSTEM_TIME_NEW, &val), 0);
+	EXPECT_EQ(set_msr(&c, MSR_KVM_STEAL_TIME, 0), 0);
+}
+
 TEST(vcpu_cap_errors)
 {
 	struct kvm_enable_cap e = { .cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID, .flags = 1 };

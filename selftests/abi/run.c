@@ -746,6 +746,38 @@ TEST(guest_debug_step)
 	run_to_out(&c, DONE_PORT);
 }
 
+GUEST(64, popf, "popfq\n" GUEST_OUT);
+
+/* From a device, so that it is emulated: TF before it counts, not what it loads. */
+TEST(guest_debug_step_popf)
+{
+	struct kvm_guest_debug dbg = {
+		.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP,
+	};
+	struct kvm_regs r;
+
+	if (on_host("intel"))
+		SKIP("Bochs has the step's #DB before the device is asked, on kvm, too");
+	make(0, popf, popf_end);
+	start_long(&c, CODE);
+	r = get_regs(&c);
+	r.rsp = HOLE;
+	set_regs(&c, &r);
+	ASSERT_OK(ioctl(c.fd, KVM_SET_GUEST_DEBUG, &dbg));
+	run_to(&c, KVM_EXIT_MMIO);
+	EXPECT_EQ(c.run->mmio.phys_addr, HOLE);
+	EXPECT_EQ(c.run->mmio.len, 8);
+	memcpy(c.run->mmio.data, "\x02\x08\0\0\0\0\0", 8);	/* OF */
+	run_to(&c, KVM_EXIT_DEBUG);
+	EXPECT_EQ(c.run->debug.arch.pc, CODE + 1);
+	r = get_regs(&c);
+	EXPECT_EQ(r.rsp, HOLE + 8);
+	EXPECT_EQ(r.rflags & 0x900, 0x800);
+	dbg.control = 0;
+	ASSERT_OK(ioctl(c.fd, KVM_SET_GUEST_DEBUG, &dbg));
+	run_to_out(&c, DONE_PORT);
+}
+
 TEST(guest_debug_int3)
 {
 	struct kvm_guest_debug dbg = {

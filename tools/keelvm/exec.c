@@ -17,12 +17,13 @@ static struct exec_window window __attribute__((aligned(4096)));
 static void archive_directory(int fd)
 {
 	static const char script[] =
-		"cd -- \"$0\" && find . ! -type s -print0 | cpio -0 -o -H newc --quiet";
+		"cd -- \"$0\" >&2 && find . ! -type s -print0 | cpio -0 -o -H newc --quiet";
 	int status = 1;
 	pid_t pid = fork();
 
 	if (!pid) {
 		dup2(fd, STDOUT_FILENO);
+		unsetenv("CDPATH");	/* "cd" means the directory */
 		execlp("bash", "bash", "-o", "pipefail", "-c", script, opt.exec, NULL);
 		perror("keelvm: bash");
 		_exit(1);

@@ -110,7 +110,7 @@ struct vm {
 	bool paused;		/* CPUs stop, and devices take up nothing new */
 	unsigned int parked;	/* CPUs that have stopped */
 	pthread_cond_t resumed;
-	struct kvm_cpuid2 *cpuid;	/* of the first CPU */
+	struct kvm_cpuid2 *cpuid;	/* of the last CPU made */
 	struct timespec start;	/* of the CPUs */
 };
 
@@ -260,7 +260,7 @@ void control_progress(void);	/* something has happened that one may wait for */
  * Returns a file in which a text will be, "ok" or "error: ...", or -1.
  */
 int snapshot_save(const char *name);
-/* Check the file opt->restore, and take the size of the machine from it. */
+/* Check the file opt.restore, and take the size of the machine from it. */
 void snapshot_open(void);
 /* All state out of it, into a machine that was made but never ran. */
 void snapshot_restore(void);

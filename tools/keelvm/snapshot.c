@@ -267,7 +267,9 @@ int snapshot_save(const char *name)
 
 /* ---- restored ---- */
 
-static const struct snapshot *file;
+/* The struct is read once: who may write the file may do so meanwhile. The memory is mapped. */
+static struct snapshot file;
+static const uint8_t *file_mem;
 
 static void check(bool good, const char *why)
 {
@@ -277,57 +279,57 @@ static void check(bool good, const char *why)
 void snapshot_open(void)
 {
 	int fd = open(opt.restore, O_RDONLY | O_CLOEXEC);
-	const struct snapshot *s;
+	const uint8_t *mapped;
 	uint64_t size;
 	struct stat st;
 
 	vm_must(fd >= 0 && !fstat(fd, &st), VM_HOST, "%s", opt.restore);
 	size = st.st_size;
 	check(S_ISREG(st.st_mode) && size >= PAGE, "not a snapshot of keelvm");
-	s = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-	vm_must(s != MAP_FAILED, VM_HOST, "%s", opt.restore);
+	mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	vm_must(mapped != MAP_FAILED, VM_HOST, "%s", opt.restore);
 	close(fd);
-	check(!memcmp(s->magic, "KEELVM\0", 8), "not a snapshot of keelvm");
-	check(s->version == VERSION, "a snapshot of another version of keelvm");
-	check(s->cpus && s->cpus <= KEELVM_MAX_CPUS && s->mem && s->mem % PAGE == 0 &&
-	      s->mem <= KEELVM_MAX_MIB << 20, "damaged");
-	check(size == sizeof(*s) + s->mem, "cut short");
-	check(s->sum == sum_of(s, (const uint8_t *)(s + 1)), "damaged");
-	opt.cpus = s->cpus;
-	opt.mem = s->mem;
-	file = s;
+	memcpy(&file, mapped, size < sizeof(file) ? size : sizeof(file));
+	file_mem = mapped + sizeof(file);
+	check(!memcmp(file.magic, "KEELVM\0", 8), "not a snapshot of keelvm");
+	check(file.version == VERSION, "a snapshot of another version of keelvm");
+	check(file.cpus && file.cpus <= KEELVM_MAX_CPUS && file.mem && file.mem % PAGE == 0 &&
+	      file.mem <= KEELVM_MAX_MIB << 20, "damaged");
+	check(size == sizeof(file) + file.mem, "cut short");
+	check(file.sum == sum_of(&file, file_mem), "damaged");
+	opt.cpus = file.cpus;
+	opt.mem = file.mem;
 }
 
 static void restore_device(struct vdev *d)
 {
 	unsigned int q;
 
-	d->r = file->vdev[d->index].r;
+	d->r = file.vdev[d->index].r;
 	for (q = 0; q < VIRTIO_QUEUES; q++)
-		d->q[q].r = file->vdev[d->index].q[q];
+		d->q[q].r = file.vdev[d->index].q[q];
 	vm_must(virtio_restore(d), VM_USAGE, "%s: the %s device was another one",
 		opt.restore, d->type->option);
 }
 
 void snapshot_restore(void)
 {
-	const uint8_t *mem = (const uint8_t *)(file + 1);
 	unsigned int i;
 	uint64_t at;
 
 	describe(&mine);
-	check(!memcmp(file->devices, mine.devices, sizeof(mine.devices)),
+	check(!memcmp(file.devices, mine.devices, sizeof(mine.devices)),
 	      "made with other virtio devices, or in another order");
-	check(!memcmp(file->cpuid, mine.cpuid, MAX_CPUID), "the CPU is another one here");
-	check(file->pc.serial.count <= SERIAL_FIFO && file->pc.serial.level <= 1, "damaged");
-	vm.pc = file->pc;
+	check(!memcmp(file.cpuid, mine.cpuid, MAX_CPUID), "the CPU is another one here");
+	check(file.pc.serial.count <= SERIAL_FIFO && file.pc.serial.level <= 1, "damaged");
+	vm.pc = file.pc;
 	for (at = 0; at < opt.mem; at += PAGE)
-		if (!zero(mem + at))
-			memcpy(vm.mem + at, mem + at, PAGE);
-	set_state(vm.fd, &file->vm, 0, CPU_ROWS);
+		if (!zero(file_mem + at))
+			memcpy(vm.mem + at, file_mem + at, PAGE);
+	set_state(vm.fd, &file.vm, 0, CPU_ROWS);
 	for (i = 0; i < opt.cpus; i++)
-		set_state(vm.cpu[i].fd, &file->cpu[i], CPU_ROWS, COUNT(rows));
+		set_state(vm.cpu[i].fd, &file.cpu[i], CPU_ROWS, COUNT(rows));
 	for (i = 0; i < vm.vdevs; i++)
 		restore_device(vm.vdev[i]);
-	munmap((void *)file, sizeof(*file) + opt.mem);
+	munmap((void *)(file_mem - sizeof(file)), sizeof(file) + opt.mem);
 }

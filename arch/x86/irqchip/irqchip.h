@@ -48,7 +48,10 @@ void keel_apic_tsc_changed(struct keel_vcpu *vcpu);
 
 /* Is @gpa in the page of this vCPU's APIC, if that is in the kernel, in whatever mode? */
 bool keel_apic_is_at(const struct keel_vcpu *vcpu, gpa_t gpa);
-/* @gpa is in that page. 0: handled; -EOPNOTSUPP: the APIC is off or in x2APIC mode. */
+/*
+ * @gpa is in that page. 0: handled; -EOPNOTSUPP: the APIC is off or in x2APIC mode, and
+ * KVM_X86_QUIRK_LAPIC_MMIO_HOLE is disabled.
+ */
 int keel_apic_mmio_read(struct keel_vcpu *vcpu, gpa_t gpa, int len, void *val);
 int keel_apic_mmio_write(struct keel_vcpu *vcpu, gpa_t gpa, int len, const void *val);
 

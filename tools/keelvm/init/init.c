@@ -37,6 +37,7 @@ static void child(int fd[3][2])
 	for (n = 0; n < window->argc; n++, at += strlen(at) + 1)
 		argv[n] = at;
 	setsid();
+	signal(SIGPIPE, SIG_DFL);
 	execvp(argv[0], argv);
 	fail(argv[0], errno == ENOENT ? 127 : VM_HOST);
 }
