@@ -262,18 +262,28 @@ static int list_rules(void)
 	return 0;
 }
 
-/* Rules of one register prevail over those of many. */
-static void make_hints(bool many)
+static void make_hint(const struct msr_rule *r)
 {
-	const struct msr_rule *r;
 	u32 msr;
 
-	for (r = msr_rules; r < msr_rules + msr_nr_rules; r++) {
-		if (many ? r->first == r->last : r->first != r->last)
-			continue;
-		for (msr = r->first; msr <= r->last; msr++)
-			rule_hints[hint_of(msr)] = r - msr_rules;
-	}
+	for (msr = r->first; msr <= r->last; msr++)
+		rule_hints[hint_of(msr)] = r - msr_rules;
+}
+
+/*
+ * The later prevail: of many registers those of x2APIC, and over them the rules of one, the
+ * lowest last. The TSC's deadline and SPEC_CTRL are written all the time, and low.
+ */
+static void make_hints(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < msr_nr_rules; i++)
+		if (msr_rules[i].first != msr_rules[i].last)
+			make_hint(&msr_rules[i]);
+	while (i--)
+		if (msr_rules[i].first == msr_rules[i].last)
+			make_hint(&msr_rules[i]);
 }
 
 int keel_msr_setup(void)
@@ -287,8 +297,7 @@ int keel_msr_setup(void)
 	}
 	nr_listed = 0;
 	nr_listed_features = 0;
-	make_hints(true);
-	make_hints(false);
+	make_hints();
 	foreign = keel_host_is_amd() ? MSR_IF_INTEL : MSR_IF_AMD;
 	for (i = 0; i < msr_nr_features; i++) {
 		if (msr_features[i].offered())
