@@ -133,7 +133,7 @@ static void table_update_runtime(struct keel_vcpu *vcpu, struct keel_cpuid *t)
 		.osxsave = cr4 & X86_CR4_OSXSAVE,
 		.ospke = cr4 & X86_CR4_PKE,
 		.apic = keel_apic_get_base(vcpu) & MSR_IA32_APICBASE_ENABLE,
-		.follow_mwait = !keel_vm_quirk(vcpu->vm, KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT),
+		.follow_mwait = !keel_guest_quirk(vcpu->vm, KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT),
 		.mwait = a->misc_enable & MSR_IA32_MISC_ENABLE_MWAIT,
 		.xcr0 = a->xcr0,
 		.xss = a->xss,

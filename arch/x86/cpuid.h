@@ -18,6 +18,9 @@ static inline bool keel_guest_has(const struct keel_vcpu *vcpu, enum keel_guest_
 	return vcpu->arch.features & BIT_ULL(f);
 }
 
+/* Of CR4, what CPUID shows: after a change of it keel_cpuid_update_runtime(). */
+#define KEEL_CR4_IN_CPUID	(X86_CR4_OSXSAVE | X86_CR4_PKE)
+
 /* May the guest use a paravirtual feature? Any, unless KVM_CAP_ENFORCE_PV_FEATURE_CPUID. */
 static inline bool keel_guest_may_pv(const struct keel_vcpu *vcpu, enum keel_guest_feature f)
 {
@@ -25,7 +28,7 @@ static inline bool keel_guest_may_pv(const struct keel_vcpu *vcpu, enum keel_gue
 }
 
 /* Any context. Is @quirk (one KVM_X86_QUIRK_*) on, as it is until userspace disables it? */
-static inline bool keel_vm_quirk(const struct keel_vm *vm, u64 quirk)
+static inline bool keel_guest_quirk(const struct keel_vm *vm, u64 quirk)
 {
 	return !(READ_ONCE(vm->arch.disabled_quirks) & quirk);
 }
@@ -50,7 +53,6 @@ void keel_cpuid_destroy(struct keel_vcpu *vcpu);
 void keel_cpuid_query(struct keel_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 int keel_cpuid_exit(struct keel_vcpu *vcpu, struct keel_exit *exit);
 /* CR4, XCR0, XSS, APIC base or MISC_ENABLE changed: bits that follow them. */
-#define KEEL_CR4_IN_CPUID	(X86_CR4_OSXSAVE | X86_CR4_PKE)
 void keel_cpuid_update_runtime(struct keel_vcpu *vcpu);
 
 long keel_ioc_get_supported_cpuid(union keel_arg arg);	/* USER; -E2BIG */

@@ -148,7 +148,7 @@ static int set_misc_enable(struct keel_vcpu *vcpu, struct msr_req *rq)
 {
 	u64 changed = rq->val ^ vcpu->arch.misc_enable;
 	bool mwait = (changed & MSR_IA32_MISC_ENABLE_MWAIT) &&
-		     !keel_vm_quirk(vcpu->vm, KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT);
+		     !keel_guest_quirk(vcpu->vm, KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT);
 
 	if (!rq->host && (changed & MISC_ENABLE_FIXED))
 		return -EINVAL;

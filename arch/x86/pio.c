@@ -69,7 +69,7 @@ static void pio_fill_run(struct keel_vcpu *vcpu, unsigned int count)
 static bool pio_skips_first(const struct keel_vcpu *vcpu)
 {
 	return vcpu->arch.pio.port == PIO_PORT_SKIPPED &&
-	       keel_vm_quirk(vcpu->vm, KVM_X86_QUIRK_OUT_7E_INC_RIP);
+	       keel_guest_quirk(vcpu->vm, KVM_X86_QUIRK_OUT_7E_INC_RIP);
 }
 
 static int pio_in(struct keel_vcpu *vcpu)

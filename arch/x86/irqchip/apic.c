@@ -59,7 +59,7 @@ static void apic_reset(struct keel_apic *apic, bool init)
 
 	lapic_reset(&apic->core, init ? LAPIC_INIT : LAPIC_RESET,
 		    apic->vcpu->id == va->bsp_vcpu_id,
-		    keel_vm_quirk(apic->vcpu->vm, KVM_X86_QUIRK_LINT0_REENABLED));
+		    keel_guest_quirk(apic->vcpu->vm, KVM_X86_QUIRK_LINT0_REENABLED));
 	apic_timer_stop(apic);
 	apic->user_eoi = -1;
 	if (!init)
@@ -244,7 +244,8 @@ static enum apic_page apic_page(const struct keel_vcpu *vcpu)
 {
 	if (lapic_mode(&vcpu->arch.apic->core) == LAPIC_XAPIC)
 		return APIC_HERE;
-	return keel_vm_quirk(vcpu->vm, KVM_X86_QUIRK_LAPIC_MMIO_HOLE) ? APIC_HOLE : APIC_ELSEWHERE;
+	return keel_guest_quirk(vcpu->vm, KVM_X86_QUIRK_LAPIC_MMIO_HOLE) ?
+	       APIC_HOLE : APIC_ELSEWHERE;
 }
 
 static void apic_illegal_reg(struct keel_apic *apic)

@@ -238,7 +238,7 @@ struct keel_vm_arch {
 	u32 split_pins;				/* (l) routes reserved for the userspace IOAPIC */
 	bool x2apic_format, x2apic_no_broadcast_quirk;	/* KVM_CAP_X2APIC_API, (a) */
 	u32 bsp_vcpu_id;			/* (l) */
-	u64 disabled_quirks;			/* (l) written; see keel_vm_quirk() */
+	u64 disabled_quirks;			/* (l) written; see keel_guest_quirk() */
 	gpa_t tss_addr, identity_map_addr;	/* (l) stored; unused with unrestricted guest */
 	unsigned long nr_mmu_pages;		/* (a) KVM_SET_NR_MMU_PAGES: stored, unused */
 
