@@ -9,7 +9,6 @@
 #include <linux/virtio_ids.h>
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_net.h>
-#include <linux/virtio_vsock.h>
 #include <sys/socket.h>
 #include "driver.h"
 #include "tap.h"
@@ -248,184 +247,6 @@ TEST(network_both_ways)
 	close(fd);
 }
 
-/* ---- vsock ---- */
-
-#define GUEST	77
-#define HEADER	sizeof(struct virtio_vsock_hdr)
-
-static void make_vsock(void)
-{
-	char arg[80];
-	unsigned int i;
-
-	snprintf(arg, sizeof(arg), "%u,%s", GUEST, temporary("vsock"));
-	if (!vm.vdevs || vm.vdev[0]->type->id != VIRTIO_ID_VSOCK)
-		driver_device("vsock", arg);
-	driver_start();
-	for (i = 0; i < NUM; i++)
-		driver_put(0, i, BUFFERS + 0x10000 + i * 0x1000, 0x1000, WRITE);
-}
-
-static void vsock_room(unsigned int n)
-{
-	while (n--)
-		driver_kick(0, n);
-}
-
-static void vsock_send(uint16_t op, uint32_t len, uint32_t guest_port, uint32_t host_port)
-{
-	struct virtio_vsock_hdr h = { .src_cid = GUEST, .dst_cid = 2, .src_port = guest_port,
-		.dst_port = host_port, .len = len, .type = 1, .op = op, .buf_alloc = 0x10000 };
-
-	memcpy(at(BUFFERS), &h, sizeof(h));
-	driver_put(1, 0, BUFFERS, HEADER, NEXT);
-	driver_put(1, 1, BUFFERS + 0x1000, 0x1000, 0);
-	driver_kick(1, 0);
-	driver_used(1);
-}
-
-/* The next packet to the guest. Buffers were offered from the last to the first. */
-static struct virtio_vsock_hdr vsock_got(unsigned int buffer)
-{
-	struct virtio_vsock_hdr h;
-
-	driver_used(0);
-	memcpy(&h, at(BUFFERS + 0x10000 + buffer * 0x1000), sizeof(h));
-	return h;
-}
-
-static int host_connects(unsigned int port)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	char line[32];
-
-	strcpy(a.sun_path, temporary("vsock"));
-	EXPECT_EQ(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	snprintf(line, sizeof(line), "CONNECT %u\n", port);
-	EXPECT_EQ(write(fd, line, strlen(line)), strlen(line));
-	return fd;
-}
-
-TEST(vsock_from_the_host)
-{
-	struct virtio_vsock_hdr h;
-	char line[64] = "", want[64];
-	int fd;
-
-	make_vsock();
-	vsock_room(8);
-	fd = host_connects(500);
-	h = vsock_got(7);
-	EXPECT_EQ(h.op, VIRTIO_VSOCK_OP_REQUEST);
-	EXPECT_EQ(h.dst_port, 500);
-	EXPECT_EQ(h.dst_cid, GUEST);
-	vsock_send(VIRTIO_VSOCK_OP_RESPONSE, 0, 500, h.src_port);
-	snprintf(want, sizeof(want), "OK %u\n", h.src_port);
-	EXPECT_EQ(read(fd, line, sizeof(line)), strlen(want));
-	EXPECT_STREQ(line, want);
-	memcpy(at(BUFFERS + 0x1000), "guest", 5);
-	vsock_send(VIRTIO_VSOCK_OP_RW, 5, 500, h.src_port);
-	EXPECT_EQ(read(fd, line, sizeof(line)), 5);
-	EXPECT_MEMEQ(line, "guest", 5);
-	EXPECT_EQ(write(fd, "host", 4), 4);
-	h = vsock_got(6);
-	EXPECT_EQ(h.op, VIRTIO_VSOCK_OP_RW);
-	EXPECT_EQ(h.len, 4);
-	EXPECT_EQ(h.fwd_cnt, 5);
-	EXPECT_MEMEQ(at(BUFFERS + 0x16000 + HEADER), "host", 4);
-	shutdown(fd, SHUT_WR);
-	h = vsock_got(5);
-	EXPECT_EQ(h.op, VIRTIO_VSOCK_OP_SHUTDOWN);
-	vsock_send(VIRTIO_VSOCK_OP_SHUTDOWN, 0, 500, h.src_port);	/* with no flags: nothing */
-	vsock_send(VIRTIO_VSOCK_OP_RST, 0, 500, h.src_port);
-	EXPECT_EQ(read(fd, line, sizeof(line)), 0);
-	close(fd);
-}
-
-TEST(vsock_lies)
-{
-	struct virtio_vsock_hdr h;
-	char line[32];
-	int fd;
-
-	make_vsock();
-	vsock_room(12);
-	/* to a port where nobody is, on a connection that is none, of a kind that is none */
-	vsock_send(VIRTIO_VSOCK_OP_REQUEST, 0, 1, 1);
-	EXPECT_EQ(vsock_got(11).op, VIRTIO_VSOCK_OP_RST);
-	vsock_send(VIRTIO_VSOCK_OP_RW, 100, 1, 1);
-	EXPECT_EQ(vsock_got(10).op, VIRTIO_VSOCK_OP_RST);
-	vsock_send(99, 0, 1, 1);
-	EXPECT_EQ(vsock_got(9).op, VIRTIO_VSOCK_OP_RST);
-	vsock_send(VIRTIO_VSOCK_OP_RST, 0, 1, 1);	/* no answer to that */
-	/* more data than the packet has; more than there is room for */
-	fd = host_connects(600);
-	h = vsock_got(8);
-	vsock_send(VIRTIO_VSOCK_OP_RESPONSE, 0, 600, h.src_port);
-	EXPECT_GT(read(fd, line, sizeof(line)), 3);
-	vsock_send(VIRTIO_VSOCK_OP_RW, 0xffffffff, 600, h.src_port);
-	EXPECT_EQ(vsock_got(7).op, VIRTIO_VSOCK_OP_RST);
-	EXPECT_EQ(read(fd, line, sizeof(line)), 0);
-	close(fd);
-	/* an answer to what was not asked */
-	fd = host_connects(601);
-	h = vsock_got(6);
-	vsock_send(VIRTIO_VSOCK_OP_RW, 4, 601, h.src_port);
-	EXPECT_EQ(vsock_got(5).op, VIRTIO_VSOCK_OP_RST);
-	EXPECT_EQ(read(fd, line, sizeof(line)), 0);
-	close(fd);
-	/* a host that talks nonsense */
-	fd = host_connects(602);
-	h = vsock_got(4);
-	EXPECT_EQ(h.dst_port, 602);
-	close(fd);
-}
-
-/* Many packets that must be answered, and no room: all are, once there is some. */
-TEST(vsock_without_room)
-{
-	struct virtio_vsock_hdr h = { .src_cid = GUEST, .dst_cid = 2, .src_port = 1,
-		.dst_port = 1, .type = 1, .op = VIRTIO_VSOCK_OP_REQUEST };
-	unsigned int round, i;
-
-	make_vsock();
-	for (round = 0; round < 20; round++) {
-		memcpy(at(BUFFERS), &h, sizeof(h));
-		driver_put(1, 0, BUFFERS, HEADER, 0);
-		for (i = 0; i < 8; i++)
-			driver_kick(1, 0);
-		EXPECT_FALSE(driver_has_used(1));
-		vsock_room(8);
-		for (i = 0; i < 8; i++) {
-			driver_used(1);
-			EXPECT_EQ(vsock_got(7 - i).op, VIRTIO_VSOCK_OP_RST);
-		}
-	}
-}
-
-TEST(vsock_greetings_that_are_wrong)
-{
-	static const char * const lines[] = {
-		"CONNECT\n", "CONNECT x\n", "CONNECT 5 6\n", "\n",
-		"CONNECT 55555555555555555555555555555555555555555555555555555555\n",
-	};
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	unsigned int i;
-	char c;
-
-	make_vsock();
-	strcpy(a.sun_path, temporary("vsock"));
-	for (i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
-		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-		ASSERT_EQ(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-		EXPECT_GT(send(fd, lines[i], strlen(lines[i]), MSG_NOSIGNAL), 0);
-		EXPECT_LE(read(fd, &c, 1), 0);
-		close(fd);
-	}
-}
-
 /* ---- anything ---- */
 
 static void random_register(struct vdev *d)
@@ -462,14 +283,6 @@ static void random_memory(void)
 	}
 	for (i = 0; i < 64; i++)
 		*at(BUFFERS + rig_random() % 0x1000) = rig_random() % 8;
-	for (i = 0; i < 16; i++) {
-		struct virtio_vsock_hdr h = { .src_cid = GUEST, .dst_cid = 2,
-			.src_port = rig_random() % 4, .dst_port = rig_random() % 4,
-			.len = rig_random() % 128, .type = 1, .op = rig_random() % 9,
-			.flags = rig_random() % 4, .buf_alloc = rig_random() };
-
-		memcpy(at(BUFFERS + rig_random() % 0x1000), &h, sizeof(h));
-	}
 }
 
 static void anything(struct vdev *d)
@@ -485,12 +298,6 @@ static void anything(struct vdev *d)
 	}
 	driver_start();
 	EXPECT_EQ(reg_read(VIRTIO_MMIO_STATUS), 15);
-}
-
-TEST(any_driver_of_vsock)
-{
-	make_vsock();
-	anything(vm.vdev[0]);
 }
 
 TEST(any_driver_of_random_numbers)
@@ -532,5 +339,4 @@ TEST(any_driver_of_a_network)
 	strcat(arg, temporary("m"));
 	anything(driver_device("net", arg));
 	unlink(temporary("n"));
-	unlink(temporary("vsock"));
 }

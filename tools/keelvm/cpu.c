@@ -244,6 +244,7 @@ static void interrupted(struct vm_cpu *cpu)
 void vm_pause(void)
 {
 	vm.paused = true;
+	virtio_pause();
 	kick_cpus();
 }
 

@@ -14,7 +14,7 @@ static const char usage[] =
 	"       keelvm [--dev PATH] --doctor               (can a guest run here?)\n"
 	"\n"
 	"  -m, --mem MIB (128)   -s, --smp CPUS (1)   -d, --dev PATH (/dev/keel)\n"
-	"  --console   --rng   --balloon   --blk FILE[,ro]   --vsock CID,PATH\n"
+	"  --console   --rng   --balloon   --blk FILE[,ro]   --vsock CID\n"
 	"  --net tap:NAME   --net dgram:HERE,THERE    virtio devices\n"
 	"  --control PATH    a socket for status, pause, resume, quit, snapshot FILE, balloon MIB\n"
 	"  -v, --verbose     count exits, print them at the end\n"

@@ -142,9 +142,11 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-/* What the thread has is the guest's memory: it ends before the guest may have that back. */
-static void halt_worker(struct vdev *d)
+/* What works has the guest's memory: it ends before the guest may have that back. */
+static void halt(struct vdev *d)
 {
+	if (d->type->stop)
+		d->type->stop(d);
 	d->halted++;
 	while (d->busy)
 		pthread_cond_wait(&vm.idle, &vm.lock);
@@ -157,7 +159,7 @@ static void reset(struct vdev *d)
 {
 	unsigned int i;
 
-	halt_worker(d);
+	halt(d);
 	if (d->type->reset)
 		d->type->reset(d);
 	memset(&d->r, 0, offsetof(struct vdev_regs, generation));
@@ -190,7 +192,7 @@ static void set_half(uint64_t *p, bool high, uint32_t val)
 static void set_ready(struct vdev *d, struct vq *q, bool on)
 {
 	if (!on) {
-		halt_worker(d);
+		halt(d);
 		vq_reset(q);
 		return;
 	}
@@ -256,7 +258,9 @@ static uint32_t read_reg(const struct vdev *d, unsigned int reg)
 			d->offered >> 32 * d->r.device_sel : 0,
 		[VIRTIO_MMIO_QUEUE_NUM_MAX] = queue ? VQ_SIZE : 0,
 		[VIRTIO_MMIO_QUEUE_READY] = queue && d->q[d->r.queue_sel].ready,
-		[VIRTIO_MMIO_INTERRUPT_STATUS] = d->r.isr,
+		/* Who interrupts for vhost's queues does not say so. */
+		[VIRTIO_MMIO_INTERRUPT_STATUS] = d->r.isr |
+			(d->type->vhost ? VIRTIO_MMIO_INT_VRING : 0),
 		[VIRTIO_MMIO_STATUS] = d->r.status,
 		[VIRTIO_MMIO_SHM_LEN_LOW ... VIRTIO_MMIO_SHM_BASE_HIGH] = ~0u,	/* none */
 		[VIRTIO_MMIO_CONFIG_GENERATION] = d->r.generation,
@@ -301,6 +305,15 @@ bool virtio_mmio(uint64_t addr, bool write, unsigned int len, uint8_t *data)
 	return true;
 }
 
+void virtio_pause(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm.vdevs; i++)
+		if (vm.vdev[i]->type->stop)
+			vm.vdev[i]->type->stop(vm.vdev[i]);
+}
+
 void virtio_resume(void)
 {
 	unsigned int i, q;
@@ -326,7 +339,7 @@ bool virtio_restore(struct vdev *d)
 	}
 	if (d->type->restored && !d->type->restored(d))
 		return false;
-	if (d->r.isr)
+	if (d->r.isr || d->type->vhost)
 		interrupt(d, 0);
 	return true;
 }

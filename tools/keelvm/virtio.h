@@ -92,12 +92,14 @@ struct vdev_type {
 	uint64_t features;		/* beside those of all devices */
 	unsigned int queues;
 	bool config_writable;
+	bool vhost;			/* the kernel has queues, and interrupts for them */
 	size_t size;			/* of vdev->own */
 	/* Make it of the option's value, NULL if it has none. Dies if that is wrong. */
 	void (*create)(struct vdev *d, char *arg);
 	/* Queue @q has something, or the device was just started */
 	void (*kick)(struct vdev *d, unsigned int q);
 	void (*reset)(struct vdev *d);		/* keep nothing of the guest's */
+	void (*stop)(struct vdev *d);		/* use no queue until the next kick */
 	/* Registers are those of a snapshot; false if they cannot be. */
 	bool (*restored)(struct vdev *d);
 	/*
@@ -137,7 +139,8 @@ void virtio_add(const struct vdev_type *type, char *arg);
 void virtio_describe(void);
 /* Registers and interrupts of all devices, once the VM is there */
 void virtio_connect(void);
-/* Look at all queues: the machine goes on. */
+/* The machine stops: what the kernel does ends. It goes on: look at all queues. */
+void virtio_pause(void);
 void virtio_resume(void);
 /* Registers and queues are those of a snapshot, and so is the memory. False: no driver's. */
 bool virtio_restore(struct vdev *d);
