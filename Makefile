@@ -43,6 +43,7 @@ run-guest:
 	@tools/setup $(if $(filter intel,$(HOST)),intel,run)
 	@$(MAKE) --no-print-directory -s module-for-run >&2
 	@tools/run; echo $$? > $(STATUS_FILE)
+	@[ "$$(id -u)" != 0 ] || chown -R --reference=Makefile .	# by sudo: it stays its owner's
 
 STATUS_FILE := build/run.status-$(shell echo $$PPID)
 RUN_STATUS = $(eval RUN_STATUS := $(shell cat $(STATUS_FILE); rm -f $(STATUS_FILE)))$(RUN_STATUS)
@@ -73,7 +74,7 @@ kernels:	## build the module for every kernel whose headers are here or can be h
 	@tools/setup check
 	@exec tools/check-kernels
 
-bench:	## what operations cost on both emulated hosts, Keel beside KVM: table, build/bench/bench.svg
+bench:	## what operations cost on both emulated hosts, Keel beside KVM: table, build/bench.svg
 	@tools/setup check
 	@exec selftests/bench/all show
 

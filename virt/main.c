@@ -87,7 +87,7 @@ static int nodes_register(void)
 	if (kvm_node) {
 		r = misc_register(&kvm_alias_node);
 		if (r) {
-			pr_err("kvm_node=1: /dev/kvm belongs to another module: unload kvm.ko, or load Keel without it (%d)\n",
+			pr_err("kvm_node=1: /dev/kvm belongs to another module: remove kvm_amd or kvm_intel, or load without kvm_node (%d)\n",
 			       r);
 			return r;
 		}

@@ -134,7 +134,7 @@ static int keel_hw_enable(void)
 	r = cpuhp_setup_state_nocalls_cpuslocked(KEEL_CPUHP_STATE, "keel:starting",
 						 keel_cpu_starting, keel_cpu_dying);
 	if (r) {
-		pr_err_ratelimited("kvm holds this machine's virtualization: remove its module (rmmod kvm_amd or kvm_intel) and try again\n");
+		pr_err_ratelimited("kvm holds this machine's virtualization: remove its module (modprobe -r kvm_amd or kvm_intel) and try again\n");
 		r = -EBUSY;
 		goto out;
 	}

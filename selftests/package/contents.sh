@@ -142,8 +142,8 @@ dkms_takes() {
 dkms_kernels() {
 	local kernel
 
-	dkms_takes 6.1.0-56-amd64 6.1.192 6.6.0 6.12.9-amd64 6.18.0 7.0.1 10.1.0 || return
-	for kernel in 5.10.0-1-amd64 5.15.0 6.0.19 3.16.1 4.6.1; do
+	dkms_takes 6.1.0-56-amd64 6.1.192 6.6.30 6.8.0-1 6.9.1 6.10.3 6.12.9-amd64 6.18.0 || return
+	for kernel in 5.10.0-1-amd64 5.15.0 6.0.19 3.16.1 4.6.1 6.2.0 6.5.1 6.7.2-amd64 6.19.0 7.0.1; do
 		! dkms_takes "$kernel" || return
 	done
 }
