@@ -114,7 +114,7 @@ static int route_from_user(struct keel_vm *vm, const struct kvm_irq_routing_entr
 			return -EINVAL;
 		r->msi.address = (u64)e->u.msi.address_hi << 32 | e->u.msi.address_lo;
 		r->msi.data = e->u.msi.data;
-		return 0;
+		return arch_irq_msi_valid(vm, r->msi.address) ? 0 : -EINVAL;
 	default:
 		return -EINVAL;
 	}

@@ -154,7 +154,8 @@ bool keel_notifier_retry(struct keel_vm *vm, unsigned long seq, unsigned long hv
 	return vm->mn_seq != seq;
 }
 
-static bool age_hvas(struct keel_vm *vm, unsigned long start, unsigned long last, bool clear)
+static bool age_hvas(struct keel_vm *vm, unsigned long start, unsigned long last, bool clear,
+		     bool *flush)
 {
 	struct interval_tree_node *node;
 	gfn_t first, end;
@@ -164,7 +165,7 @@ static bool age_hvas(struct keel_vm *vm, unsigned long start, unsigned long last
 	for (node = first_slot_node(vm, start, last); node;
 	     node = interval_tree_iter_next(node, start, last)) {
 		slot_frames(node_slot(node), start, last, &first, &end);
-		young |= arch_mmu_age(vm, first, end, clear);
+		young |= arch_mmu_age(vm, first, end, clear, flush);
 	}
 	return young;
 }
@@ -173,11 +174,11 @@ static int mn_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
 				unsigned long start, unsigned long end)
 {
 	struct keel_vm *vm = mn_to_vm(mn);
-	bool young;
+	bool young, flush = false;
 
 	spin_lock(&vm->mmu_lock);
-	young = age_hvas(vm, start, end - 1, true);
-	if (young)
+	young = age_hvas(vm, start, end - 1, true, &flush);
+	if (young || flush)
 		arch_mmu_flush(vm);
 	spin_unlock(&vm->mmu_lock);
 	return young;
@@ -188,10 +189,12 @@ static int mn_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
 			  unsigned long start, unsigned long end)
 {
 	struct keel_vm *vm = mn_to_vm(mn);
-	bool young;
+	bool young, flush = false;
 
 	spin_lock(&vm->mmu_lock);
-	young = age_hvas(vm, start, end - 1, true);
+	young = age_hvas(vm, start, end - 1, true, &flush);
+	if (flush)
+		arch_mmu_flush(vm);
 	spin_unlock(&vm->mmu_lock);
 	return young;
 }
@@ -199,10 +202,10 @@ static int mn_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
 static int mn_test_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long address)
 {
 	struct keel_vm *vm = mn_to_vm(mn);
-	bool young;
+	bool young, flush = false;
 
 	spin_lock(&vm->mmu_lock);
-	young = age_hvas(vm, address, address, false);
+	young = age_hvas(vm, address, address, false, &flush);
 	spin_unlock(&vm->mmu_lock);
 	return young;
 }

@@ -48,10 +48,18 @@ static void keel_bind_ops(void)
 
 /* ---- one CPU ---- */
 
-static void keel_cpu_on(void *failed)
+static void keel_cpu_on(void *error)
 {
-	if (READ_ONCE(keel_rebooting) || keel_backend->cpu_enable())
-		atomic_inc(failed);
+	int r = READ_ONCE(keel_rebooting) ? -ESHUTDOWN : keel_backend->cpu_enable();
+
+	if (r)
+		atomic_set(error, r);
+}
+
+/* Of .cpu_enable: what there is to be ended */
+static const char *keel_cpu_error(int r)
+{
+	return r == -EBUSY ? "in use by another hypervisor" : "refused by the CPU or its firmware";
 }
 
 static void keel_cpu_off(void *unused)
@@ -78,8 +86,8 @@ static int keel_cpu_starting(unsigned int cpu)
 	r = keel_backend->cpu_enable();
 	local_irq_restore(flags);
 	if (r)
-		pr_err_ratelimited("CPU %u: virtualization is in use by another hypervisor: end that, and take the CPU off and on\n",
-				   cpu);
+		pr_err_ratelimited("CPU %u: virtualization is %s: end that, and take the CPU off and on\n",
+				   cpu, keel_cpu_error(r));
 	return KEEL_CPUHP_MAY_FAIL ? r : 0;
 }
 
@@ -104,8 +112,11 @@ static int keel_suspend(KEEL_COMPAT_SYSCORE_ARG)
 
 static void keel_resume(KEEL_COMPAT_SYSCORE_ARG)
 {
-	if (keel_hw_on && keel_backend->cpu_enable())
-		pr_err("virtualization is in use by another hypervisor after resume: end that, and start the virtual machines again\n");
+	int r = keel_hw_on ? keel_backend->cpu_enable() : 0;
+
+	if (r)
+		pr_err("virtualization is %s after resume: end that, and start the virtual machines again\n",
+		       keel_cpu_error(r));
 }
 
 KEEL_COMPAT_DEFINE_SYSCORE(keel_syscore, keel_suspend, keel_resume);
@@ -127,7 +138,7 @@ static struct notifier_block keel_reboot_nb = { .notifier_call = keel_reboot };
  */
 static int keel_hw_enable(void)
 {
-	atomic_t failed = ATOMIC_INIT(0);
+	atomic_t error = ATOMIC_INIT(0);
 	int r;
 
 	cpus_read_lock();
@@ -139,14 +150,15 @@ static int keel_hw_enable(void)
 		goto out;
 	}
 	keel_backend->emergency_hook(true);
-	on_each_cpu(keel_cpu_on, &failed, 1);
-	if (atomic_read(&failed)) {
-		pr_err_ratelimited("%s is switched on by another hypervisor on %d CPUs: end it and try again\n",
-				   keel_backend->name, atomic_read(&failed));
+	on_each_cpu(keel_cpu_on, &error, 1);
+	r = atomic_read(&error);
+	if (r) {
+		if (r != -ESHUTDOWN)
+			pr_err_ratelimited("%s is %s: end that and try again\n",
+					   keel_backend->name, keel_cpu_error(r));
 		on_each_cpu(keel_cpu_off, NULL, 1);
 		keel_backend->emergency_hook(false);
 		cpuhp_remove_state_nocalls_cpuslocked(KEEL_CPUHP_STATE);
-		r = -EBUSY;
 		goto out;
 	}
 	keel_hw_on = true;

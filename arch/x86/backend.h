@@ -23,14 +23,14 @@ enum keel_segreg {	/* order of the encoding, then the system ones */
 };
 
 /* What is to be injected at the next entry. */
-enum keel_event_type { KEEL_EV_EXCEPTION, KEEL_EV_NMI, KEEL_EV_IRQ, KEEL_EV_SOFT_INT };
+enum keel_event_type { KEEL_EV_EXCEPTION, KEEL_EV_NMI, KEEL_EV_IRQ };
 
 struct keel_event {
 	enum keel_event_type type;
 	u8 vector;
 	bool has_error;
 	u32 error;
-	u8 insn_len;	/* software interrupts and exceptions: of INT n, INT3, INTO */
+	u8 insn_len;	/* #BP, #OF: of INT3 or INTO; 0: not known, one byte */
 };
 
 /* mmu/pte_npt.c, mmu/pte_ept.c: what .setup can choose for s2_format */
@@ -70,7 +70,7 @@ struct keel_backend {
 	void (*emergency_hook)(bool on);
 
 	/* ---- per CPU, interrupts off ---- */
-	int (*cpu_enable)(void);	/* -EBUSY: somebody else has it on */
+	int (*cpu_enable)(void);	/* -EBUSY: somebody else has it on; -EIO: it refuses */
 	void (*cpu_disable)(void);
 
 	/* ---- life cycle ---- */

@@ -161,8 +161,11 @@ KEEL_COMPAT_DEFINE_SYSCORE(clock_syscore, clock_suspend, clock_resume);
 
 int keel_clock_setup(void)
 {
-	keel_compat_register_syscore(&clock_syscore);
-	return pvclock_gtod_register_notifier(&timekeeper_nb);
+	int r = pvclock_gtod_register_notifier(&timekeeper_nb);
+
+	if (!r)
+		keel_compat_register_syscore(&clock_syscore);
+	return r;
 }
 
 void keel_clock_exit(void)

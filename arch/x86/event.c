@@ -138,6 +138,7 @@ static void keel_give_exception(struct keel_vcpu *vcpu)
 		.vector = e->vector,
 		.has_error = e->has_error && keel_protected(vcpu),
 		.error = e->error,
+		.insn_len = e->insn_len,
 	};
 
 	vcpu->arch.given = KEEL_GIVEN_EXCEPTION;
@@ -178,12 +179,11 @@ void keel_event_requeue(struct keel_vcpu *vcpu, const struct keel_event *ev)
 		vcpu->arch.exception = (struct keel_exception){
 			.injected = true, .vector = ev->vector,
 			.has_error = ev->has_error, .error = ev->error,
+			.insn_len = ev->insn_len,
 		};
 		break;
 	case KEEL_EV_IRQ:
-	case KEEL_EV_SOFT_INT:
 		vcpu->arch.irq.injected = true;
-		vcpu->arch.irq.soft = ev->type == KEEL_EV_SOFT_INT;
 		vcpu->arch.irq.vector = ev->vector;
 		break;
 	}
@@ -249,8 +249,7 @@ void keel_nmi_take(struct keel_vcpu *vcpu)
 static void keel_give_irq(struct keel_vcpu *vcpu)
 {
 	struct keel_event ev = {
-		.type = vcpu->arch.irq.soft ? KEEL_EV_SOFT_INT : KEEL_EV_IRQ,
-		.vector = vcpu->arch.irq.vector,
+		.type = KEEL_EV_IRQ, .vector = vcpu->arch.irq.vector,
 	};
 
 	keel_count(&vcpu->stat.irq_injections, 1);
@@ -270,7 +269,7 @@ static void keel_give_nmi(struct keel_vcpu *vcpu)
 /* An interrupt that waits its turn behind an exception may find the guest's off by then. */
 static bool keel_irq_due(struct keel_vcpu *vcpu)
 {
-	return vcpu->arch.irq.injected && (vcpu->arch.irq.soft || !keel_op(irq_blocked)(vcpu));
+	return vcpu->arch.irq.injected && !keel_op(irq_blocked)(vcpu);
 }
 
 /* Something given before that the guest has not got yet. */
@@ -308,7 +307,6 @@ static bool keel_inject_irq(struct keel_vcpu *vcpu)
 	if (vector < 0)
 		return false;
 	vcpu->arch.irq.injected = true;
-	vcpu->arch.irq.soft = false;
 	vcpu->arch.irq.vector = vector;
 	keel_give_irq(vcpu);
 	return true;

@@ -26,7 +26,7 @@ long keel_ioc_get_vcpu_events(struct keel_vcpu *vcpu, union keel_arg arg)
 	ev->exception.error_code = e->error;
 	if (e->pending)
 		keel_deliver_exception_payload(vcpu);
-	ev->interrupt.injected = vcpu->arch.irq.injected && !vcpu->arch.irq.soft;
+	ev->interrupt.injected = vcpu->arch.irq.injected;
 	ev->interrupt.nr = vcpu->arch.irq.vector;
 	if (!keel_apic_in_kernel(vcpu) && !ev->interrupt.injected && vcpu->arch.user_irq >= 0) {
 		ev->interrupt.injected = 1;
@@ -62,9 +62,9 @@ long keel_ioc_set_vcpu_events(struct keel_vcpu *vcpu, union keel_arg arg)
 		.injected = ev->exception.injected, .vector = ev->exception.nr,
 		.has_error = ev->exception.has_error_code, .error = ev->exception.error_code,
 	};
-	vcpu->arch.irq.injected = ev->interrupt.injected;
+	/* INT n is executed again. */
+	vcpu->arch.irq.injected = ev->interrupt.injected && !ev->interrupt.soft;
 	vcpu->arch.irq.vector = ev->interrupt.nr;
-	vcpu->arch.irq.soft = ev->interrupt.soft;
 	if (!keel_apic_in_kernel(vcpu))
 		vcpu->arch.user_irq = -1;	/* it was reported as injected */
 	if (ev->flags & KVM_VCPUEVENT_VALID_SHADOW)

@@ -449,7 +449,7 @@ const struct msr_rule msr_rules[] = {
 	{ ONE(MSR_FS_BASE), .flags = MSR_HARDWARE, .check = check_canonical, BITS(~0ULL) },
 	{ ONE(MSR_GS_BASE), .flags = MSR_HARDWARE, .check = check_canonical, BITS(~0ULL) },
 	{ ONE(MSR_KERNEL_GS_BASE), HW_ADDRESS, .check = check_canonical },
-	{ ONE_IF(MSR_TSC_AUX, RDTSCP), FIELD(tsc_aux), .check = check_tsc_aux,
+	{ ONE_IF(MSR_TSC_AUX, TSC_AUX), FIELD(tsc_aux), .check = check_tsc_aux,
 	  .flags = MSR_LISTED | MSR_HARDWARE },
 
 	IGNORED(MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3),

@@ -169,7 +169,7 @@ static int keel_guest_turn(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	keel_compat_guest_ran();
 	keel_debug_unload(vcpu);
 	keel_fpu_load_host_xcr(vcpu);
-	WRITE_ONCE(vcpu->mode, KEEL_OUTSIDE_GUEST);
+	smp_store_release(&vcpu->mode, KEEL_OUTSIDE_GUEST);	/* pairs with kick_collect() */
 	keel_op(end)(vcpu);
 	/* The interrupt that ended it is taken here, while time still counts as the guest's. */
 	local_irq_enable();
@@ -197,7 +197,7 @@ static int keel_try_enter(struct keel_vcpu *vcpu, struct keel_exit *exit)
 		r = keel_guest_turn(vcpu, exit);
 		entered = true;
 	}
-	WRITE_ONCE(vcpu->mode, KEEL_OUTSIDE_GUEST);
+	smp_store_release(&vcpu->mode, KEEL_OUTSIDE_GUEST);	/* pairs with kick_collect() */
 	local_irq_enable();
 	preempt_enable();
 	if (!entered)

@@ -30,7 +30,7 @@ static void get_interrupt(struct keel_vcpu *vcpu, struct kvm_sregs *s)
 {
 	int vector = -1;
 
-	if (vcpu->arch.irq.injected && !vcpu->arch.irq.soft)
+	if (vcpu->arch.irq.injected)
 		vector = vcpu->arch.irq.vector;
 	else if (!keel_apic_in_kernel(vcpu))
 		vector = vcpu->arch.user_irq;
@@ -46,7 +46,6 @@ static void set_interrupt(struct keel_vcpu *vcpu, const struct kvm_sregs *s)
 		if (!s->interrupt_bitmap[i])
 			continue;
 		vcpu->arch.irq.injected = true;
-		vcpu->arch.irq.soft = false;
 		vcpu->arch.irq.vector = i * 64 + __ffs64(s->interrupt_bitmap[i]);
 		if (!keel_apic_in_kernel(vcpu))
 			vcpu->arch.user_irq = -1;	/* get_interrupt() showed it as this one */

@@ -21,7 +21,6 @@ TRACE_DEFINE_ENUM(KEEL_NR_EXITS);
 TRACE_DEFINE_ENUM(KEEL_EV_EXCEPTION);
 TRACE_DEFINE_ENUM(KEEL_EV_NMI);
 TRACE_DEFINE_ENUM(KEEL_EV_IRQ);
-TRACE_DEFINE_ENUM(KEEL_EV_SOFT_INT);
 
 #undef KEEL_TRACE_NAME
 #define KEEL_TRACE_NAME(kind, name) { KEEL_EXIT_##kind, name },
@@ -89,8 +88,7 @@ TRACE_EVENT(keel_inject,
 		  __print_symbolic(__entry->type,
 				   { KEEL_EV_EXCEPTION, "exception" },
 				   { KEEL_EV_NMI, "nmi" },
-				   { KEEL_EV_IRQ, "irq" },
-				   { KEEL_EV_SOFT_INT, "soft_int" }),
+				   { KEEL_EV_IRQ, "irq" }),
 		  __entry->vector, __entry->has_error ? " error" : " no error",
 		  __entry->error)
 );

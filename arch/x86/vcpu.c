@@ -85,12 +85,10 @@ int arch_vcpu_init(struct keel_vcpu *vcpu)
 	vcpu->arch.user_irq = -1;
 	vcpu->arch.apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE;
 	vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
-	if (vcpu->vm->arch.irqchip_mode != KEEL_IRQCHIP_NONE) {
-		if (vcpu->id == vcpu->vm->arch.bsp_vcpu_id)
-			vcpu->arch.apic_base |= MSR_IA32_APICBASE_BSP;
-		else
-			vcpu->arch.mp_state = KVM_MP_STATE_UNINITIALIZED;
-	}
+	if (vcpu->id == vcpu->vm->arch.bsp_vcpu_id)
+		vcpu->arch.apic_base |= MSR_IA32_APICBASE_BSP;
+	else if (vcpu->vm->arch.irqchip_mode != KEEL_IRQCHIP_NONE)
+		vcpu->arch.mp_state = KVM_MP_STATE_UNINITIALIZED;
 	for (i = 0; i < ARRAY_SIZE(keel_vcpu_parts); i++) {
 		r = keel_vcpu_parts[i].init(vcpu);
 		if (r) {

@@ -55,7 +55,8 @@ extern const struct keel_vcpu_ioctl arch_vcpu_ioctls[KEEL_NR_IOCTLS];
 /* Stage-2 tables. mmu_lock held for all but the last. */
 /* Unmap [start, end); true if a TLB flush is owed. */
 bool arch_mmu_unmap(struct keel_vm *vm, gfn_t start, gfn_t end);
-bool arch_mmu_age(struct keel_vm *vm, gfn_t start, gfn_t end, bool clear);	/* was young */
+/* Was it young? *@flush is set when pages have gone: flush before mmu_lock is dropped. */
+bool arch_mmu_age(struct keel_vm *vm, gfn_t start, gfn_t end, bool clear, bool *flush);
 /*
  * "Protect": from here on a write is logged, because it faults or because the hardware
  * notes it.
@@ -87,6 +88,7 @@ int arch_irq_pin(struct keel_vm *vm, enum keel_irq_source src, u32 chip, u32 pin
 int arch_irq_msi(struct keel_vm *vm, u64 address, u32 data);
 /* Is (chip, pin) one that exists for this VM? irq_lock held. */
 bool arch_irq_pin_valid(struct keel_vm *vm, u32 chip, u32 pin);
+bool arch_irq_msi_valid(struct keel_vm *vm, u64 address);	/* could any APIC get it? */
 bool arch_irqchip_present(struct keel_vm *vm);	/* in the kernel, whole or split */
 void arch_routing_changed(struct keel_vm *vm);	/* irq_lock held, new table visible */
 

@@ -78,7 +78,7 @@ struct keel_vm {
 
 	bool crowded;			/* (a) set once, by KEEL_CROWD */
 	bool dead;			/* (a) set once; every later ioctl gets -EIO */
-	struct keel_vm_stat stat;	/* (a) */
+	struct keel_vm_stat stat;	/* (m) written, tlb_flushes by anyone: it may miss some */
 	struct dentry *debugfs;		/* (c) */
 	struct list_head link;		/* keel_vm_list_lock: keel_vm_list */
 	struct keel_vm_arch arch;

@@ -348,6 +348,21 @@ static int route2(struct kvm_irq_routing_entry e, struct kvm_irq_routing_entry f
 	return ioctl(vm.fd, KVM_SET_GSI_ROUTING, &t);
 }
 
+/* With IDs of 32 bits the address has bits that say nothing. */
+TEST(routing_of_an_address_that_is_none)
+{
+	struct kvm_irq_routing_entry e;
+
+	make_vm(&vm, VM_IRQCHIP);
+	e = to_msi(5, 0xfee00000, 0x30);
+	e.u.msi.address_hi = 1;
+	EXPECT_OK(route1(e));
+	ASSERT_OK(enable_cap(vm.fd, KVM_CAP_X2APIC_API, 3));
+	EXPECT_ERR(route1(e), EINVAL);
+	e.u.msi.address_hi = 0x100;
+	EXPECT_OK(route1(e));
+}
+
 TEST(routing_errors)
 {
 	struct table t = { .h.nr = 4097 };

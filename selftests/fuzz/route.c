@@ -34,6 +34,11 @@ int arch_irq_msi(struct keel_vm *v, u64 address, u32 data)
 	return address & 1 ? -EINVAL : 1;
 }
 
+bool arch_irq_msi_valid(struct keel_vm *v, u64 address)
+{
+	return !(address >> 32 & 0xff);
+}
+
 bool arch_irq_pin_valid(struct keel_vm *v, u32 chip, u32 pin)
 {
 	return pin < (chip == KVM_IRQCHIP_IOAPIC ? 24 : 8);

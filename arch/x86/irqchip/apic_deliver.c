@@ -305,6 +305,13 @@ int keel_apic_deliver(struct keel_vm *vm, const struct keel_apic_msg *msg)
 	return d.result;
 }
 
+bool arch_irq_msi_valid(struct keel_vm *vm, u64 address)
+{
+	struct keel_apic_msg msg;
+
+	return !apic_msi_decode(&msg, address, 0, READ_ONCE(vm->arch.x2apic_format));
+}
+
 int arch_irq_msi(struct keel_vm *vm, u64 address, u32 data)
 {
 	struct keel_apic_msg msg;

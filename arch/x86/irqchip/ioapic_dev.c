@@ -133,7 +133,8 @@ static void split_scan_route(const struct keel_route *r, void *data)
 
 	if (r->type != KVM_IRQ_ROUTING_MSI || r->gsi >= arch->split_pins)
 		return;
-	if (apic_msi_decode(&msg, r->msi.address, r->msi.data, arch->x2apic_format))
+	if (apic_msi_decode(&msg, r->msi.address, r->msi.data,
+			    READ_ONCE(arch->x2apic_format)))
 		return;
 	if (msg.level && split_matches(scan->vcpu, &msg))
 		__set_bit(msg.vector, scan->vectors);

@@ -94,7 +94,7 @@ int keel_pic_ack(struct keel_vm *vm)
 		return -1;
 	flags = pic_dev_lock(&chip->pic);
 	vector = pic_ack(&chip->pic.pic);
-	chip->pic.output = false;
+	WRITE_ONCE(chip->pic.output, false);
 	pic_dev_unlock(chip, flags);
 	return vector;
 }

@@ -24,7 +24,8 @@ bool arch_mmu_unmap(struct keel_vm *vm, gfn_t start, gfn_t end)
 	return ks->owed != READ_ONCE(ks->flushed);
 }
 
-bool arch_mmu_age(struct keel_vm *vm, gfn_t start, gfn_t end, bool clear)
+bool arch_mmu_age(struct keel_vm *vm, gfn_t start, gfn_t end, bool clear,
+		  bool *flush)
 {
 	struct s2_range r = { .gfn = start, .end = end };
 
@@ -36,7 +37,7 @@ bool arch_mmu_age(struct keel_vm *vm, gfn_t start, gfn_t end, bool clear)
 	if (r.flush) {
 		keel_s2_owe_flush(vm);
 		keel_s2_account(vm);
-		arch_mmu_flush(vm);
+		*flush = true;
 	}
 	return r.young;
 }

@@ -134,7 +134,7 @@ void arch_mmu_flush(struct keel_vm *vm)
 	keel_request_all(vm, KEEL_REQ_TLB_FLUSH);
 	if ((s64)(owed - READ_ONCE(ks->flushed)) > 0)
 		WRITE_ONCE(ks->flushed, owed);
-	WRITE_ONCE(vm->stat.tlb_flushes, vm->stat.tlb_flushes + 1);
+	WRITE_ONCE(vm->stat.tlb_flushes, READ_ONCE(vm->stat.tlb_flushes) + 1);
 	s2_free_dead(&ks->s2, dead);
 }
 

@@ -49,9 +49,6 @@ void svm_inject(struct keel_vcpu *vcpu, const struct keel_event *ev)
 			inj |= SVM_EVTINJ_VALID_ERR;
 		c->event_inj_err = ev->error;
 		break;
-	case KEEL_EV_SOFT_INT:
-		inj |= SVM_EVTINJ_TYPE_SOFT;
-		break;
 	case KEEL_EV_IRQ:
 		inj |= SVM_EVTINJ_TYPE_INTR;
 		break;
@@ -103,17 +100,11 @@ void svm_clear_inject(struct keel_vcpu *vcpu)
 void svm_cancel_inject(struct keel_vcpu *vcpu)
 {
 	u32 inj = to_svm(vcpu)->injected;
-	struct keel_event ev = {
-		.type = KEEL_EV_SOFT_INT, .vector = inj & SVM_EVTINJ_VEC_MASK,
-	};
 
 	svm_step_end(vcpu);
 	if (!(inj & SVM_EVTINJ_VALID))
 		return;
-	if ((inj & SVM_EVTINJ_TYPE_MASK) == SVM_EVTINJ_TYPE_SOFT)
-		keel_event_requeue(vcpu, &ev);
-	else
-		svm_requeue(vcpu, inj, to_svm(vcpu)->injected_err);
+	svm_requeue(vcpu, inj, to_svm(vcpu)->injected_err);
 	svm_clear_inject(vcpu);
 }
 

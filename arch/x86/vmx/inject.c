@@ -18,6 +18,11 @@ static u32 vmx_exception_info(struct keel_vcpu *vcpu, const struct keel_event *e
 {
 	u32 info = INTR_TYPE_HARD_EXCEPTION;
 
+	/* They push the RIP behind their instruction. */
+	if (ev->vector == X86_TRAP_BP || ev->vector == X86_TRAP_OF) {
+		vmcs_write(VM_ENTRY_INSTRUCTION_LEN, ev->insn_len ?: 1);
+		return INTR_TYPE_SOFT_EXCEPTION;
+	}
 	if (ev->vector < 32 && (BIT(ev->vector) & VMX_WITH_ERROR) &&
 	    (keel_cr0(vcpu) & X86_CR0_PE)) {
 		info |= INTR_INFO_DELIVER_CODE_MASK;
@@ -37,10 +42,6 @@ void vmx_inject(struct keel_vcpu *vcpu, const struct keel_event *ev)
 	case KEEL_EV_EXCEPTION:
 		info |= vmx_exception_info(vcpu, ev);
 		break;
-	case KEEL_EV_SOFT_INT:
-		info |= INTR_TYPE_SOFT_INTR;
-		vmcs_write(VM_ENTRY_INSTRUCTION_LEN, ev->insn_len);
-		break;
 	case KEEL_EV_IRQ:
 		info |= INTR_TYPE_EXT_INTR;
 		break;
@@ -49,10 +50,12 @@ void vmx_inject(struct keel_vcpu *vcpu, const struct keel_event *ev)
 }
 
 /*
- * Hand an event back that the guest did not get. INT n, INT1, INT3 and INTO are executed
- * again instead: RIP still points to them. An NMI that was not delivered blocks none.
+ * Hand an event back that the guest did not get. INT n and INT1 are executed again instead:
+ * RIP still points to them. So it does to INT3 and INTO, but their exception may have come
+ * from userspace, without them. An NMI that was not delivered blocks none. @len is the field
+ * with the instruction's length.
  */
-static void vmx_requeue(struct keel_vcpu *vcpu, u32 info, u32 error)
+static void vmx_requeue(struct keel_vcpu *vcpu, u32 info, u32 error, unsigned long len)
 {
 	struct keel_event ev = {
 		.vector = info & VECTORING_INFO_VECTOR_MASK,
@@ -67,6 +70,10 @@ static void vmx_requeue(struct keel_vcpu *vcpu, u32 info, u32 error)
 		break;
 	case INTR_TYPE_HARD_EXCEPTION:
 		ev.type = KEEL_EV_EXCEPTION;
+		break;
+	case INTR_TYPE_SOFT_EXCEPTION:
+		ev.type = KEEL_EV_EXCEPTION;
+		ev.insn_len = vmcs_read(len);
 		break;
 	case INTR_TYPE_EXT_INTR:
 		ev.type = KEEL_EV_IRQ;
@@ -99,7 +106,8 @@ void vmx_take_back_event(struct keel_vcpu *vcpu, u32 info)
 	if (vmx_repairs(vcpu))
 		info = vmx_repair_vectoring(vcpu, info);
 	if (info & VECTORING_INFO_VALID_MASK)
-		vmx_requeue(vcpu, info, vmcs_read(IDT_VECTORING_ERROR_CODE));
+		vmx_requeue(vcpu, info, vmcs_read(IDT_VECTORING_ERROR_CODE),
+			    VM_EXIT_INSTRUCTION_LEN);
 }
 
 void vmx_cancel_inject(struct keel_vcpu *vcpu)
@@ -108,7 +116,7 @@ void vmx_cancel_inject(struct keel_vcpu *vcpu)
 
 	if (!(info & INTR_INFO_VALID_MASK))
 		return;
-	vmx_requeue(vcpu, info, vmcs_read(VM_ENTRY_EXCEPTION_ERROR_CODE));
+	vmx_requeue(vcpu, info, vmcs_read(VM_ENTRY_EXCEPTION_ERROR_CODE), VM_ENTRY_INSTRUCTION_LEN);
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
 }
 

@@ -233,7 +233,7 @@ static void vmx_msr_bitmap_x2apic(struct keel_vcpu *vcpu)
 /* What is swapped is read directly; its writes are rare, and not to be read back at each put. */
 void vmx_msr_bitmap_update(struct keel_vcpu *vcpu)
 {
-	bool aux = keel_guest_has(vcpu, KEEL_F_RDTSCP);
+	bool aux = keel_guest_has(vcpu, KEEL_F_TSC_AUX);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(vmx_msr_rows); i++)

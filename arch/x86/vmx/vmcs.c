@@ -317,8 +317,7 @@ void vmx_vcpu_reset(struct keel_vcpu *vcpu, bool init)
 
 /* Instructions that are undefined unless a control allows them. */
 static const struct { u8 feature; u32 bit; } vmx_allowed[] = {
-	{ KEEL_F_RDTSCP, SECONDARY_EXEC_ENABLE_RDTSCP },
-	{ KEEL_F_RDPID, SECONDARY_EXEC_ENABLE_RDTSCP },
+	{ KEEL_F_TSC_AUX, SECONDARY_EXEC_ENABLE_RDTSCP },	/* RDPID, too */
 	{ KEEL_F_INVPCID, SECONDARY_EXEC_ENABLE_INVPCID },
 	{ KEEL_F_XSAVES, SECONDARY_EXEC_ENABLE_XSAVES },
 };

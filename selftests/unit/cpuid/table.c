@@ -140,6 +140,19 @@ TEST(features_from_either_vendor)
 	EXPECT_EQ(cpuid_features(&r.t), BIT_ULL(KEEL_F_PRED_CMD) | BIT_ULL(KEEL_F_SPEC_CTRL));
 }
 
+TEST(tsc_aux_by_either_instruction)
+{
+	struct rig_table r = { };
+
+	rig_add(&r, 7, 0, 0, 0, FBIT(X86_FEATURE_RDPID), 0);
+	cpuid_index(&r.t);
+	EXPECT_EQ(cpuid_features(&r.t), BIT_ULL(KEEL_F_TSC_AUX));
+	memset(&r, 0, sizeof(r));
+	rig_add(&r, 0x80000001, -1, 0, 0, 0, FBIT(X86_FEATURE_RDTSCP));
+	cpuid_index(&r.t);
+	EXPECT_EQ(cpuid_features(&r.t), BIT_ULL(KEEL_F_TSC_AUX));
+}
+
 static void add_signature(struct rig_table *r, u32 leaf)
 {
 	u32 sig[3];

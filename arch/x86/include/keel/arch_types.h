@@ -56,6 +56,7 @@ struct keel_exception {
 	bool has_error;
 	bool has_payload;	/* CR2 or DR6 is not yet updated (KVM_CAP_EXCEPTION_PAYLOAD) */
 	u8 vector;
+	u8 insn_len;		/* as in keel_event */
 	u32 error;
 	u64 payload;
 };
@@ -158,7 +159,7 @@ struct keel_vcpu_arch {
 	bool exit_soon;			/* and ends right behind it, for there is more */
 	bool in_delivery;		/* the last exit interrupted the delivery of an event */
 	struct {
-		bool injected, soft;
+		bool injected;
 		u8 vector;
 	} irq;
 	int user_irq;			/* KVM_INTERRUPT vector or -1 */
