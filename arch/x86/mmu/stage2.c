@@ -96,22 +96,14 @@ void s2_free_dead(struct stage2 *s2, void *dead)
 
 /* ---- leaves that go away ---- */
 
-/* @old has been taken out of the tables: count it, and save its dirty bit. */
-static void s2_forget(struct stage2 *s2, u64 old, gfn_t gfn, unsigned int level)
-{
-	s2->pages[level - 1]--;
-	if ((old & s2->fmt->dirty) && s2->ops->dirty)
-		s2->ops->dirty(s2, gfn & ~(s2_span(level) - 1), level);
-}
-
 /* Empty the entry. True if a CPU may know what it was. */
-static bool s2_drop(struct stage2 *s2, u64 *pte, gfn_t gfn, unsigned int level)
+static bool s2_drop(struct stage2 *s2, u64 *pte, unsigned int level)
 {
 	u64 old = xchg(pte, 0);
 
 	if (!s2_is_leaf(s2, old, level))
 		return false;
-	s2_forget(s2, old, gfn, level);
+	s2->pages[level - 1]--;
 	return true;
 }
 
@@ -174,7 +166,7 @@ static bool s2_walk(struct stage2 *s2, struct s2_range *r, const struct s2_visit
 
 static bool s2_unmap_entry(struct s2_walk *w, u64 *pte, u64 e)
 {
-	if (s2_drop(w->s2, pte, w->r->gfn, w->level))
+	if (s2_drop(w->s2, pte, w->level))
 		w->r->flush = true;
 	return true;
 }
@@ -257,7 +249,7 @@ static bool s2_age_entry(struct s2_walk *w, u64 *pte, u64 e)
 	u64 accessed = w->s2->fmt->accessed;
 
 	if (!accessed) {
-		if (s2_drop(w->s2, pte, w->r->gfn, w->level)) {
+		if (s2_drop(w->s2, pte, w->level)) {
 			w->r->young = true;
 			w->r->flush = true;
 		}
@@ -381,7 +373,7 @@ static u64 *s2_descend(struct stage2 *s2, u64 *pte, struct s2_map *m, unsigned i
 	if (s2_is_leaf(s2, e, level)) {
 		if (s2_leaf_pa(s2, e, m->gfn, level) == m->pa)
 			return s2_split(s2, pte, level, m->cache);
-		m->flush |= s2_drop(s2, pte, m->gfn, level);
+		m->flush |= s2_drop(s2, pte, level);
 	}
 	return s2_link(s2, pte, m->cache);
 }
@@ -436,7 +428,7 @@ static void s2_install(struct stage2 *s2, u64 *pte, struct s2_map *m, unsigned i
 	}
 	e = xchg(pte, new);
 	if (s2_is_leaf(s2, e, level)) {
-		s2_forget(s2, e, m->gfn, level);
+		s2->pages[level - 1]--;
 		m->flush = true;
 	}
 	s2->pages[level - 1]++;

@@ -58,8 +58,6 @@ struct s2_ops {
 	u64 (*pa)(void *table);
 	void *(*get)(void *cache);	/* a page of zeroes, or NULL: cache is empty */
 	void (*free)(void *table);
-	/* A dirty bit went away with its entry; NULL: nobody wants to know. */
-	void (*dirty)(struct stage2 *s2, gfn_t gfn, unsigned int level);
 };
 
 struct stage2 {
@@ -122,7 +120,8 @@ int s2_mark(struct stage2 *s2, gfn_t gfn, void *cache);
 struct s2_leaf {
 	unsigned int level;
 	u64 pa;			/* of the frame asked for */
-	bool write, exec, host_write, accessed, dirty;
+	bool write, exec, host_write;
+	bool accessed, dirty;	/* for tests: the kernel asks s2_age(), s2_clean() */
 	u64 *pte;
 };
 

@@ -536,20 +536,28 @@ TEST(age)
 	}
 }
 
-TEST(dirty_is_told)
+TEST(dirty_stays_with_its_leaf)
 {
+	struct s2_leaf l;
+
 	env_start(&s2_format_npt, 4, 0);
 	map(5, 5, 1, true, NULL);
 	map(6, 6, 1, true, NULL);
 	EXPECT_TRUE(cpu_access(5, true, NULL));
-	EXPECT_TRUE(protect(0, 10));	/* keeps the bit */
-	EXPECT_EQ(env.dirty_frames, 0);
+	EXPECT_TRUE(protect(0, 10));
+	EXPECT_TRUE(s2_lookup(&env.s2, 5, &l));
+	EXPECT_TRUE(l.dirty);
+	EXPECT_TRUE(s2_lookup(&env.s2, 6, &l));
+	EXPECT_FALSE(l.dirty);
 	EXPECT_TRUE(unmap(0, 10));
-	EXPECT_EQ(env.dirty_frames, 1);
+	map(5, 5, 1, true, NULL);
+	EXPECT_TRUE(s2_lookup(&env.s2, 5, &l));
+	EXPECT_FALSE(l.dirty);
 	map(FRAMES_2M, 0x80000, 2, true, NULL);
 	EXPECT_TRUE(cpu_access(FRAMES_2M + 3, true, NULL));
 	map(FRAMES_2M + 3, 0x12345, 1, true, NULL);	/* another page replaces it */
-	EXPECT_EQ(env.dirty_frames, 513);
+	EXPECT_TRUE(s2_lookup(&env.s2, FRAMES_2M + 3, &l));
+	EXPECT_FALSE(l.dirty);
 	env_end();
 }
 

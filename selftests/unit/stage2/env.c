@@ -56,15 +56,8 @@ static void env_free(void *table)
 	env.live--;
 }
 
-static void env_dirty(struct stage2 *s2, gfn_t gfn, unsigned int level)
-{
-	env.dirty_frames += s2_span(level);
-	if (env.on_dirty)
-		env.on_dirty(gfn, level);
-}
-
 static const struct s2_ops env_ops = {
-	.va = env_va, .pa = env_pa, .get = env_get, .free = env_free, .dirty = env_dirty,
+	.va = env_va, .pa = env_pa, .get = env_get, .free = env_free,
 };
 
 void env_start(const struct s2_format *fmt, unsigned int levels, u64 enc)

@@ -16,8 +16,6 @@ struct env {
 	struct stage2 s2;
 	unsigned int cache;	/* tables that ops.get still gives */
 	unsigned long live;	/* allocated, not freed; the root counts */
-	u64 dirty_frames;	/* reported through ops.dirty */
-	void (*on_dirty)(gfn_t gfn, unsigned int level);
 };
 
 extern struct env env;
