@@ -259,8 +259,8 @@ static bool xcr0_valid(struct keel_vcpu *vcpu, u64 xcr0)
 
 	if (!(xcr0 & XFEATURE_MASK_FP))
 		return false;
-	if (xcr0 & ~((vcpu->arch.xcr0_supported & keel_fpu_xcr0()) | XFEATURE_MASK_FP))
-		return false;	/* the second: entry would fault */
+	if (xcr0 & ~vcpu->arch.xcr0_supported)
+		return false;	/* with a bit that the host has off, entry would fault */
 	for (i = 0; i < ARRAY_SIZE(keel_xcr0_rules); i++) {
 		u64 on = keel_xcr0_rules[i].group & xcr0;
 

@@ -55,13 +55,6 @@ static void read_host(void)
 	WRITE_ONCE(keel_host_xss, xss);
 }
 
-u64 keel_fpu_xcr0(void)
-{
-	if (!boot_cpu_has(X86_FEATURE_XSAVE))
-		return 0;
-	return xgetbv(XCR_XFEATURE_ENABLED_MASK) & ~KEEL_XSAVE_WITHHELD;
-}
-
 /* Components that the guest's buffer has room for, and that it may be given. */
 static u64 guest_features(const struct keel_vcpu *vcpu)
 {
@@ -270,18 +263,20 @@ void keel_fpu_vec_write(struct keel_vcpu *vcpu, unsigned int nr, const void *buf
 
 /* ---- KVM_GET_XSAVE, KVM_GET_XSAVE2, KVM_SET_XSAVE ---- */
 
-/* What is withheld is also all that does not fit the plain size. */
+/* Of userspace's image. What is withheld is also all that does not fit the plain size. */
+#define KEEL_XSAVE_SIZE	sizeof(struct kvm_xsave)
+
 long keel_fpu_xsave2_size(struct keel_vm *vm)
 {
-	return sizeof(struct kvm_xsave);
+	return KEEL_XSAVE_SIZE;
 }
 
 /* On a CPU without XSAVE the kernel fills the legacy part and names it in the header. */
-static void state_to_uabi(struct keel_vcpu *vcpu, void *buf, unsigned int size)
+static void state_to_uabi(struct keel_vcpu *vcpu, void *buf)
 {
-	memset(buf, 0, size);
-	fpu_copy_guest_fpstate_to_uabi(&vcpu->arch.fpu, buf, size, guest_features(vcpu),
-				       vcpu->arch.pkru);
+	memset(buf, 0, KEEL_XSAVE_SIZE);
+	fpu_copy_guest_fpstate_to_uabi(&vcpu->arch.fpu, buf, KEEL_XSAVE_SIZE,
+				       guest_features(vcpu), vcpu->arch.pkru);
 }
 
 /*
@@ -305,22 +300,19 @@ static int state_from_uabi(struct keel_vcpu *vcpu, const void *buf)
 
 long keel_ioc_get_xsave(struct keel_vcpu *vcpu, union keel_arg arg)
 {
-	if (vcpu->arch.fpu.uabi_size > sizeof(struct kvm_xsave))
-		return -EINVAL;
-	state_to_uabi(vcpu, arg.buf, sizeof(struct kvm_xsave));
+	state_to_uabi(vcpu, arg.buf);
 	return 0;
 }
 
 long keel_ioc_get_xsave2(struct keel_vcpu *vcpu, union keel_arg arg)
 {
-	unsigned int size = vcpu->arch.fpu.uabi_size;
-	void *buf = kzalloc(size, GFP_KERNEL_ACCOUNT);
+	void *buf = kzalloc(KEEL_XSAVE_SIZE, GFP_KERNEL_ACCOUNT);
 	long r = 0;
 
 	if (!buf)
 		return -ENOMEM;
-	state_to_uabi(vcpu, buf, size);
-	if (copy_to_user(arg.user, buf, size))
+	state_to_uabi(vcpu, buf);
+	if (copy_to_user(arg.user, buf, KEEL_XSAVE_SIZE))
 		r = -EFAULT;
 	kfree(buf);
 	return r;
@@ -328,7 +320,7 @@ long keel_ioc_get_xsave2(struct keel_vcpu *vcpu, union keel_arg arg)
 
 long keel_ioc_set_xsave(struct keel_vcpu *vcpu, union keel_arg arg)
 {
-	void *buf = memdup_user(arg.user, vcpu->arch.fpu.uabi_size);
+	void *buf = memdup_user(arg.user, KEEL_XSAVE_SIZE);
 	long r;
 
 	if (IS_ERR(buf))
@@ -370,12 +362,11 @@ static void fpu_to_image(struct fxregs_state *fx, const struct kvm_fpu *fpu)
 
 static struct keel_xsave_image *get_image(struct keel_vcpu *vcpu)
 {
-	unsigned int size = vcpu->arch.fpu.uabi_size;
-	void *buf = kzalloc(size, GFP_KERNEL_ACCOUNT);
+	void *buf = kzalloc(KEEL_XSAVE_SIZE, GFP_KERNEL_ACCOUNT);
 
 	BUILD_BUG_ON(sizeof(struct keel_xsave_image) > sizeof(struct kvm_xsave));
 	if (buf)
-		state_to_uabi(vcpu, buf, size);
+		state_to_uabi(vcpu, buf);
 	return buf;
 }
 

@@ -146,8 +146,6 @@ long keel_ioc_set_debugregs(struct keel_vcpu *vcpu, union keel_arg arg);
 long keel_ioc_set_guest_debug(struct keel_vcpu *vcpu, union keel_arg arg);
 
 /* fpu.c */
-/* XCR0 bits a guest can be given on this host; 0 without XSAVE. Process context. */
-u64 keel_fpu_xcr0(void);
 int keel_fpu_init(struct keel_vcpu *vcpu);
 void keel_fpu_destroy(struct keel_vcpu *vcpu);
 void keel_fpu_reset(struct keel_vcpu *vcpu, bool init);
