@@ -100,8 +100,7 @@ enum keel_exit_kind {
 #define KEEL_ACC_READ	BIT(0)
 #define KEEL_ACC_WRITE	BIT(1)
 #define KEEL_ACC_EXEC	BIT(2)
-#define KEEL_ACC_USER	BIT(3)
-#define KEEL_ACC_GWALK	BIT(4)	/* the CPU's own walk of the guest's page tables */
+#define KEEL_ACC_GWALK	BIT(3)	/* the CPU's own walk of the guest's page tables */
 
 struct keel_exit {
 	enum keel_exit_kind kind;

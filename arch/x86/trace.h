@@ -115,8 +115,7 @@ TRACE_EVENT(keel_fault,
 		  __entry->gpa,
 		  __print_flags(__entry->access, "|",
 				{ KEEL_ACC_READ, "read" }, { KEEL_ACC_WRITE, "write" },
-				{ KEEL_ACC_EXEC, "exec" }, { KEEL_ACC_USER, "user" },
-				{ KEEL_ACC_GWALK, "walk" }),
+				{ KEEL_ACC_EXEC, "exec" }, { KEEL_ACC_GWALK, "walk" }),
 		  __entry->present ? ", mapped" : "")
 );
 

@@ -9,7 +9,6 @@
 /* NPF error code ("Nested Page Fault"): the low bits are those of #PF */
 #define NPF_PRESENT	BIT_ULL(0)
 #define NPF_WRITE	BIT_ULL(1)
-#define NPF_USER	BIT_ULL(2)
 #define NPF_FETCH	BIT_ULL(4)
 #define NPF_TABLE_WALK	BIT_ULL(33)
 
@@ -70,8 +69,6 @@ static void svm_decode_fault(struct keel_vcpu *vcpu, struct keel_exit *exit)
 	exit->fault.access = (error & NPF_WRITE) ? KEEL_ACC_WRITE : KEEL_ACC_READ;
 	if (error & NPF_FETCH)
 		exit->fault.access = KEEL_ACC_EXEC;
-	if (error & NPF_USER)
-		exit->fault.access |= KEEL_ACC_USER;
 	if (error & NPF_TABLE_WALK)
 		exit->fault.access |= KEEL_ACC_GWALK;
 }

@@ -22,6 +22,11 @@ static const u8 svm_fixed_intercepts[] = {
 	INTERCEPT_VMSAVE, INTERCEPT_STGI, INTERCEPT_CLGI, INTERCEPT_SKINIT,
 	INTERCEPT_WBINVD, INTERCEPT_MONITOR, INTERCEPT_MWAIT, INTERCEPT_XSETBV,
 	INTERCEPT_RDPRU,
+	/* The guest's debug registers are common code's, whatever is in the CPU. */
+	INTERCEPT_DR0_READ, INTERCEPT_DR1_READ, INTERCEPT_DR2_READ, INTERCEPT_DR3_READ,
+	INTERCEPT_DR4_READ, INTERCEPT_DR5_READ, INTERCEPT_DR6_READ, INTERCEPT_DR7_READ,
+	INTERCEPT_DR0_WRITE, INTERCEPT_DR1_WRITE, INTERCEPT_DR2_WRITE, INTERCEPT_DR3_WRITE,
+	INTERCEPT_DR4_WRITE, INTERCEPT_DR5_WRITE, INTERCEPT_DR6_WRITE, INTERCEPT_DR7_WRITE,
 	/*
 	 * #AC and #DB in endless delivery would hold the CPU without an exit
 	 * otherwise; #MC is the host's.
@@ -97,26 +102,10 @@ void svm_vcpu_reset(struct keel_vcpu *vcpu, bool init)
 	svm_update_intercepts(vcpu);
 }
 
-static void svm_intercept_debug(struct keel_vcpu *vcpu)
-{
-	unsigned int i;
-	bool on = !vcpu->arch.dr_loaded;
-
-	for (i = 0; i < 8; i++) {
-		svm_intercept(vcpu, INTERCEPT_DR0_READ + i, on);
-		svm_intercept(vcpu, INTERCEPT_DR0_WRITE + i, on);
-	}
-	if (vcpu->arch.guest_debug & KVM_GUESTDBG_USE_HW_BP) {
-		svm_intercept(vcpu, INTERCEPT_DR7_READ, true);
-		svm_intercept(vcpu, INTERCEPT_DR7_WRITE, true);
-	}
-	svm_intercept(vcpu, INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_BP,
-		      vcpu->arch.guest_debug & KVM_GUESTDBG_USE_SW_BP);
-}
-
 void svm_update_intercepts(struct keel_vcpu *vcpu)
 {
-	svm_intercept_debug(vcpu);
+	svm_intercept(vcpu, INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_BP,
+		      vcpu->arch.guest_debug & KVM_GUESTDBG_USE_SW_BP);
 	svm_msrpm_update(vcpu);
 	svm_control(vcpu)->clean = 0;
 }
