@@ -262,7 +262,7 @@ static int vcpu_check_id(struct keel_vm *vm, unsigned long id)
 		return -EINVAL;
 	if (test_bit(array_index_nospec(id, KEEL_MAX_VCPU_IDS), vm->vcpu_ids))
 		return -EEXIST;
-	return arch_vcpu_precreate(vm, id);
+	return 0;
 }
 
 static struct file *vcpu_create(struct keel_vm *vm, unsigned long id)

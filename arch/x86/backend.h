@@ -51,7 +51,6 @@ struct keel_caps {
 	bool apicv;			/* APICs are virtualized, with delivery by priority, */
 	bool apicv_flawed;		/* but not all of it rightly */
 	bool shutdown_loses_state;	/* after KEEL_EXIT_TRIPLE_FAULT state is undefined */
-	bool nx;
 	u64 efer;			/* EFER bits a guest may set */
 };
 

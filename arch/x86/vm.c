@@ -50,12 +50,6 @@ void arch_vm_destroy(struct keel_vm *vm)
 	keel_mmu_vm_destroy(vm);
 }
 
-int arch_vcpu_precreate(struct keel_vm *vm, u32 id)
-{
-	lockdep_assert_held(&vm->lock);
-	return id < vm->max_vcpu_ids ? 0 : -EINVAL;
-}
-
 /* ---- addresses and numbers that are only stored ---- */
 
 #define KEEL_TSS_PAGES		3

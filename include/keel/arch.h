@@ -28,7 +28,6 @@ bool arch_vm_type_valid(unsigned long type);	/* KVM_CREATE_VM's argument */
 int arch_vm_init(struct keel_vm *vm);
 void arch_vm_release(struct keel_vm *vm);	/* mm is going away: drop all mappings */
 void arch_vm_destroy(struct keel_vm *vm);	/* after vCPUs are destroyed */
-int arch_vcpu_precreate(struct keel_vm *vm, u32 id);	/* -EINVAL: id not possible now */
 int arch_vcpu_init(struct keel_vcpu *vcpu);
 void arch_vcpu_created(struct keel_vcpu *vcpu);	/* it can be found by others now */
 void arch_vcpu_destroy(struct keel_vcpu *vcpu);

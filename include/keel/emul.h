@@ -51,7 +51,8 @@ enum emul_access {
 	EMUL_WRITE	= BIT(0),
 	EMUL_FETCH	= BIT(1),
 	EMUL_USER	= BIT(2),	/* at CPL 3; unset: supervisor, SMAP by RFLAGS.AC */
-	EMUL_LOCKED	= BIT(3),	/* part of a LOCKed (or XCHG) read-modify-write */
+	/* Part of a LOCKed (or XCHG) read-modify-write: for tests, Keel's ops need not know. */
+	EMUL_LOCKED	= BIT(3),
 };
 
 struct emul_segment {
@@ -169,7 +170,7 @@ struct emul_decoded {
 	u8 modrm;	/* 0 if none */
 	u8 reg, rm;	/* extended by REX or VEX */
 	u8 opsize;	/* operand size in bytes: 2, 4, 8 */
-	bool has_modrm, lock, rep, repne;
+	bool has_modrm, rep, repne;
 };
 
 void emul_decoded(const struct emul_ctxt *c, struct emul_decoded *d);

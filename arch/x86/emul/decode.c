@@ -544,7 +544,6 @@ void emul_decoded(const struct emul_ctxt *c, struct emul_decoded *d)
 		.rm = i.rm,
 		.opsize = i.opsize,
 		.has_modrm = i.has_modrm,
-		.lock = i.lock,
 		.rep = i.rep == 0xf3,
 		.repne = i.rep == 0xf2,
 	};

@@ -71,7 +71,6 @@ static void svm_read_facts(u32 edx, struct keel_caps *caps)
 	caps->s2_format = &s2_format_npt;
 	caps->s2_levels = boot_cpu_has(X86_FEATURE_LA57) ? 5 : 4;
 	caps->shutdown_loses_state = true;
-	caps->nx = boot_cpu_has(X86_FEATURE_NX);
 	caps->tsc_scaling = svm_facts.tsc_ratio;
 	caps->tsc_frac_bits = 32;
 	caps->tsc_max_ratio = SVM_TSC_RATIO_MAX;

@@ -273,7 +273,6 @@ static void vmx_read_facts(u64 basic, struct keel_caps *caps)
 	caps->apicv_flawed = caps->apicv && !vmx_can_post();
 	caps->log_writes = vmx_facts.log;
 	caps->preempt_timer = vmx_facts.preempt_timer;
-	caps->nx = boot_cpu_has(X86_FEATURE_NX);
 	caps->tsc_scaling = vmx_facts.tsc_scaling;
 	caps->tsc_frac_bits = VMX_TSC_FRAC_BITS;
 	caps->tsc_max_ratio = U64_MAX;
