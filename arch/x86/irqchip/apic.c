@@ -4,8 +4,6 @@
  */
 #include <linux/gfp.h>
 #include <linux/slab.h>
-#include <asm/mce.h>
-#include <asm/msr-index.h>
 #include "apic.h"
 #include "../cpuid.h"
 
@@ -129,7 +127,7 @@ void keel_apic_cpuid_changed(struct keel_vcpu *vcpu)
 	struct keel_apic *apic = vcpu->arch.apic;
 	struct lapic_features feat = {
 		.tsc_deadline	= keel_guest_has(vcpu, KEEL_F_TSC_DEADLINE),
-		.nr_lvt		= vcpu->arch.mcg_cap & MCG_CMCI_P ? 7 : 6,
+		.nr_lvt		= 6,	/* no LVT CMCI: KVM_X86_SETUP_MCE refuses MCG_CMCI_P */
 		.base_reserved	= apic_base_reserved(vcpu),
 	};
 
@@ -194,13 +192,7 @@ int keel_apic_msr_read(struct keel_vcpu *vcpu, u32 msr, u64 *val)
 	struct keel_apic *apic = vcpu->arch.apic;
 	unsigned int reg = array_index_nospec(msr - LAPIC_MSR_BASE, 0x100) << 4;
 
-	if (!apic)
-		return -EINVAL;
-	if (msr == MSR_IA32_TSC_DEADLINE) {
-		*val = keel_apic_get_tsc_deadline(vcpu);
-		return 0;
-	}
-	if (msr - LAPIC_MSR_BASE > 0xff || lapic_msr_read(&apic->core, reg, val))
+	if (!apic || lapic_msr_read(&apic->core, reg, val))
 		return -EINVAL;
 	if (reg == LAPIC_TMCCT)
 		*val = apic_timer_count(apic);
@@ -210,17 +202,10 @@ int keel_apic_msr_read(struct keel_vcpu *vcpu, u32 msr, u64 *val)
 int keel_apic_msr_write(struct keel_vcpu *vcpu, u32 msr, u64 val)
 {
 	struct keel_apic *apic = vcpu->arch.apic;
+	unsigned int reg = array_index_nospec(msr - LAPIC_MSR_BASE, 0x100) << 4;
 	struct lapic_effect fx = { .what = 0 };
 
-	if (!apic)
-		return -EINVAL;
-	if (msr == MSR_IA32_TSC_DEADLINE) {
-		keel_apic_set_tsc_deadline(vcpu, val);
-		return 0;
-	}
-	if (msr - LAPIC_MSR_BASE > 0xff ||
-	    lapic_msr_write(&apic->core,
-			    array_index_nospec(msr - LAPIC_MSR_BASE, 0x100) << 4, val, &fx))
+	if (!apic || lapic_msr_write(&apic->core, reg, val, &fx))
 		return -EINVAL;
 	apic_apply(apic, &fx);
 	return 0;

@@ -246,13 +246,12 @@ int keel_irqchip_split(struct keel_vm *vm, u32 pins)
 	return 0;
 }
 
-/* The buses and the vCPUs are gone, and with them everyone who came this way. */
+/* The buses and the vCPUs are gone, and with them timers and everyone who came this way. */
 void keel_irqchip_destroy(struct keel_vm *vm)
 {
 	apicv_vm_destroy(vm);
 	if (!vm->arch.irqchip)
 		return;
-	hrtimer_cancel(&vm->arch.irqchip->ioapic.redeliver);
 	kfree(vm->arch.irqchip);
 	vm->arch.irqchip = NULL;
 }

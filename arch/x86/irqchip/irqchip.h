@@ -38,9 +38,10 @@ void keel_apic_set_cr8(struct keel_vcpu *vcpu, u8 cr8);
 u64 keel_apic_get_base(struct keel_vcpu *vcpu);
 int keel_apic_set_base(struct keel_vcpu *vcpu, u64 base, bool host);
 
-/* x2APIC MSRs 0x800 to 0x8ff, TSC_DEADLINE. 0 or -EINVAL. */
+/* @msr: of x2APIC, 0x800 to 0x8ff. 0, or -EINVAL: no such register, or no APIC in the kernel. */
 int keel_apic_msr_read(struct keel_vcpu *vcpu, u32 msr, u64 *val);
 int keel_apic_msr_write(struct keel_vcpu *vcpu, u32 msr, u64 val);
+/* TSC_DEADLINE: 0 and no effect while the APIC is off, or without one in the kernel. */
 u64 keel_apic_get_tsc_deadline(struct keel_vcpu *vcpu);
 void keel_apic_set_tsc_deadline(struct keel_vcpu *vcpu, u64 tsc);
 /* Offset or frequency of the guest's TSC changed: recompute an armed deadline. */

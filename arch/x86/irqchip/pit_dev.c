@@ -175,11 +175,11 @@ int keel_pit_create(struct keel_vm *vm, const struct kvm_pit_config *cfg)
 	return 0;
 }
 
+/* The bus is gone, and has stopped the timer. */
 void keel_pit_destroy(struct keel_vm *vm)
 {
 	if (!vm->arch.pit)
 		return;
-	hrtimer_cancel(&vm->arch.pit->timer);
 	kfree(vm->arch.pit);
 	vm->arch.pit = NULL;
 }
