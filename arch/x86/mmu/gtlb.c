@@ -8,6 +8,7 @@
 #include "../cpuid.h"
 #include "../regs.h"
 #include "gtlb.h"
+#include "mmu.h"
 
 #define GTLB_ENTRIES	8	/* code and device pages that are in use at a time */
 #define GTLB_NEVER	(~0ULL)	/* no page */

@@ -21,12 +21,6 @@ struct keel_gtlb_hit {
 	unsigned long hva;	/* of the same byte there */
 };
 
-/*
- * guest.c: does RFLAGS.AC lift SMAP for @access? For what an instruction of the guest's
- * kernel names, not for the CPU's own accesses.
- */
-bool keel_gwalk_ac(struct keel_vcpu *vcpu, u64 cr4, unsigned int access);
-
 struct keel_gtlb *keel_gtlb_alloc(void);	/* NULL: no memory. kfree() ends it */
 /* Forget all: CPUID has changed, which says what addresses and tables there can be. */
 void keel_gtlb_forget(struct keel_vcpu *vcpu);

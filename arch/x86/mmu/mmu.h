@@ -30,6 +30,11 @@ int keel_fault_quick(struct keel_vcpu *vcpu, struct keel_exit *exit);
  */
 enum emul_result keel_gwalk(struct keel_vcpu *vcpu, gva_t gva, unsigned int access, gpa_t *gpa,
 			    struct emul_fault *fault);
+/*
+ * Does RFLAGS.AC lift SMAP for @access? For what an instruction of the guest's kernel names,
+ * not for the CPU's own accesses.
+ */
+bool keel_gwalk_ac(struct keel_vcpu *vcpu, u64 cr4, unsigned int access);
 
 /* tlb.c: KEEL_REQ_TLB_FLUSH of this vCPU. */
 void keel_tlb_flush_vcpu(struct keel_vcpu *vcpu);

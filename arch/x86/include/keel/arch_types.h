@@ -210,7 +210,7 @@ struct keel_vcpu_arch {
 	bool request_irq_window;	/* userspace's, as read at KVM_RUN */
 	bool irq_window_open;		/* what kvm_run says */
 
-	/* mmu/: tlb.c, fault.c */
+	/* mmu/: s2_vm.c, fault.c */
 	void *table_cache[8];		/* zeroed pages for tables, filled before mmu_lock */
 	unsigned int nr_table_cache;
 	struct keel_gtlb *gtlb;		/* gtlb.c: walks of the guest's own tables, */
