@@ -190,7 +190,7 @@ err:
 	return ERR_PTR(r);
 }
 
-void keel_vcpu_destroy(struct keel_vcpu *vcpu)
+static void vcpu_destroy(struct keel_vcpu *vcpu)
 {
 	arch_vcpu_destroy(vcpu);
 	put_pid(rcu_dereference_protected(vcpu->pid, 1));
@@ -207,7 +207,7 @@ void keel_vcpus_destroy(struct keel_vm *vm)
 		/* The number, before the entry goes. */
 		smp_store_release(&vm->nr_vcpus, vm->nr_vcpus - 1);
 		xa_erase(&vm->vcpus, vm->nr_vcpus);
-		keel_vcpu_destroy(vcpu);
+		vcpu_destroy(vcpu);
 	}
 }
 
@@ -279,7 +279,7 @@ static struct file *vcpu_create(struct keel_vm *vm, unsigned long id)
 		return ERR_CAST(vcpu);
 	file = vcpu_publish(vcpu);
 	if (IS_ERR(file))
-		keel_vcpu_destroy(vcpu);
+		vcpu_destroy(vcpu);
 	return file;
 }
 

@@ -55,22 +55,34 @@ void keel_vcpu_notifier_init(struct keel_vcpu *vcpu);
 /* vcpu.c */
 void keel_vcpus_destroy(struct keel_vm *vm);
 
+/* memslot.c. destroy: last reference; no vCPU runs */
+void keel_memslots_init(struct keel_vm *vm);
+void keel_memslots_destroy(struct keel_vm *vm);
+
 /* irqfd.c: one workqueue for the module; the VM's fd was closed: no irqfd may fire from now on */
 int keel_irqfd_init(void);
 void keel_irqfd_exit(void);
+int keel_irqfds_init(struct keel_vm *vm);		/* -ENOMEM */
 void keel_irqfds_release(struct keel_vm *vm);
+void keel_irqfds_destroy(struct keel_vm *vm);
 
-/* iobus.c */
-int keel_buses_init(struct keel_vm *vm);
+/* iobus.c, ioeventfd.c. destroy: no vCPU runs; all devices are released, then the rest goes */
+int keel_buses_init(struct keel_vm *vm);		/* -ENOMEM */
+void keel_bus_destroy(struct keel_vm *vm);
+void keel_ioeventfd_destroy(struct keel_vm *vm);
 
 /* coalesced.c: the page of the ring */
 int keel_coalesced_init(struct keel_vm *vm);
 void keel_coalesced_destroy(struct keel_vm *vm);
 
-/* notifier.c: unmap [start, end) and flush; takes mmu_lock, and lets others in between */
+/* notifier.c: between these two the host's changes reach arch_mmu_*(). Sleep; -errno */
+int keel_notifier_register(struct keel_vm *vm);
+void keel_notifier_unregister(struct keel_vm *vm);
+/* unmap [start, end) and flush; takes mmu_lock, and lets others in between */
 void keel_unmap_gfns(struct keel_vm *vm, gfn_t start, gfn_t end);
 
 /* irq_route.c: the GSI that (chip, pin) serves, or -1. RCU read section. */
 int keel_routing_pin_gsi(struct keel_vm *vm, u32 chip, u32 pin);
+void keel_routing_destroy(struct keel_vm *vm);		/* nobody asks any more */
 
 #endif

@@ -53,9 +53,6 @@ int keel_gfn_fault(struct keel_vm *vm, unsigned long hva, bool write, struct kee
 void keel_page_put(struct keel_page *pg, bool dirty);
 
 /* notifier.c */
-int keel_notifier_register(struct keel_vm *vm);
-void keel_notifier_unregister(struct keel_vm *vm);
-
 /* The sequence to pass to keel_notifier_retry(). Any context. */
 static inline unsigned long keel_notifier_seq(struct keel_vm *vm)
 {

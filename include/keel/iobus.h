@@ -58,12 +58,10 @@ int keel_bus_register(struct keel_vm *vm, enum keel_bus_id bus, gpa_t addr, u64 
  * it, and calls its release. Cannot fail; sleeps.
  */
 void keel_bus_unregister(struct keel_vm *vm, enum keel_bus_id bus, struct keel_iodev *dev);
-void keel_bus_destroy(struct keel_vm *vm);	/* all of them; no vCPU runs */
 
 /* ioeventfd.c: KVM_IOEVENTFD. -EINVAL, -EBADF, -EEXIST, -ENOENT (deassign), -ENOMEM, -ENOSPC. */
 struct kvm_ioeventfd;
 int keel_ioeventfd(struct keel_vm *vm, const struct kvm_ioeventfd *args);
-void keel_ioeventfd_destroy(struct keel_vm *vm);
 
 /* coalesced.c: KVM_(UN)REGISTER_COALESCED_MMIO. -EINVAL, -ENOMEM, -ENOSPC. */
 struct kvm_coalesced_mmio_zone;

@@ -66,7 +66,6 @@ bool keel_irq_has_eoi_listener(struct keel_vm *vm, u32 chip, u32 pin);
  * that exclude each other; -ENOMEM.
  */
 int keel_routing_set(struct keel_vm *vm, const struct kvm_irq_routing_entry *e, u32 nr);
-void keel_routing_destroy(struct keel_vm *vm);
 /* Call @fn for each route of the table, under RCU (IOAPIC scan in split mode). */
 void keel_routing_for_each(struct keel_vm *vm, void (*fn)(const struct keel_route *r, void *data),
 			   void *data);
@@ -75,8 +74,6 @@ void keel_routing_for_each(struct keel_vm *vm, void (*fn)(const struct keel_rout
  * irqfd.c: KVM_IRQFD with deassign and resample. -EINVAL: flags, no irqchip, not an
  * eventfd; -EBADF; -EBUSY: the eventfd is an irqfd of this VM already; -ENOMEM.
  */
-int keel_irqfds_init(struct keel_vm *vm);
-void keel_irqfds_destroy(struct keel_vm *vm);
 int keel_irqfd(struct keel_vm *vm, const struct kvm_irqfd *args);
 
 #endif

@@ -66,9 +66,6 @@ struct keel_memslots {
 	int nr_logs;			/* slots_lock; slots with a dirty log */
 };
 
-void keel_memslots_init(struct keel_vm *vm);
-void keel_memslots_destroy(struct keel_vm *vm);	/* last reference; no vCPU runs */
-
 /*
  * KVM_SET_USER_MEMORY_REGION. -EINVAL: unaligned, unknown flags, size or
  * address overflow, id out of range, bad user address, change of size;

@@ -28,7 +28,7 @@ enum {
 	KEEL_REQ_DEAD,		/* the VM was killed: KVM_RUN returns -EIO */
 	KEEL_REQ_TLB_FLUSH,	/* stage-2 mappings went away */
 	KEEL_REQ_UNBLOCK,	/* leave HLT (set by what makes the vCPU runnable) */
-	KEEL_REQ_OUT,		/* leave the guest once, nothing else (pause, ring full) */
+	KEEL_REQ_OUT,		/* leave the guest once, nothing else: see arch_dirty_sync() */
 	KEEL_REQ_ARCH = 8,
 };
 
@@ -76,7 +76,6 @@ struct keel_vcpu {
 
 /* KVM_CREATE_VCPU: an fd, or -EINVAL: the id, or no room for more; -EEXIST; -ENOMEM. */
 long keel_vcpu_create_fd(struct keel_vm *vm, unsigned long id);
-void keel_vcpu_destroy(struct keel_vcpu *vcpu);	/* VM going away */
 
 /* Put on / take off this physical CPU; pairs, process context, preemption on. */
 void keel_vcpu_load(struct keel_vcpu *vcpu);
