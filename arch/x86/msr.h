@@ -19,8 +19,8 @@ void keel_msr_reset(struct keel_vcpu *vcpu, bool init);
  * @host: from an ioctl (userspace may set what a guest may not), else RDMSR or WRMSR.
  * 0; -EINVAL: #GP, unknown MSRs included. vCPU thread, loaded; may sleep.
  *
- * The backend is asked first where the table says that hardware holds the register;
- * registers without hardware of their own (its -ENOENT) are fields of keel_vcpu_arch.
+ * Where the table says that hardware may hold the register, the backend is asked last and
+ * has the last word; with its -ENOENT, what the table's rule has read or stored stands.
  */
 int keel_msr_get(struct keel_vcpu *vcpu, u32 msr, u64 *val, bool host);
 int keel_msr_set(struct keel_vcpu *vcpu, u32 msr, u64 val, bool host);

@@ -87,24 +87,23 @@ static int set_apic_base(struct keel_vcpu *vcpu, struct msr_req *rq)
 
 static int get_x2apic(struct keel_vcpu *vcpu, struct msr_req *rq)
 {
-	return keel_apic_in_kernel(vcpu) ? keel_apic_msr_read(vcpu, rq->msr, &rq->val) : -EINVAL;
+	return keel_apic_msr_read(vcpu, rq->msr, &rq->val);
 }
 
 static int set_x2apic(struct keel_vcpu *vcpu, struct msr_req *rq)
 {
-	return keel_apic_in_kernel(vcpu) ? keel_apic_msr_write(vcpu, rq->msr, rq->val) : -EINVAL;
+	return keel_apic_msr_write(vcpu, rq->msr, rq->val);
 }
 
 static int get_deadline(struct keel_vcpu *vcpu, struct msr_req *rq)
 {
-	rq->val = keel_apic_in_kernel(vcpu) ? keel_apic_get_tsc_deadline(vcpu) : 0;
+	rq->val = keel_apic_get_tsc_deadline(vcpu);
 	return 0;
 }
 
 static int set_deadline(struct keel_vcpu *vcpu, struct msr_req *rq)
 {
-	if (keel_apic_in_kernel(vcpu))
-		keel_apic_set_tsc_deadline(vcpu, rq->val);
+	keel_apic_set_tsc_deadline(vcpu, rq->val);
 	return 0;
 }
 
@@ -133,12 +132,9 @@ static int get_efer(struct keel_vcpu *vcpu, struct msr_req *rq)
 	return 0;
 }
 
-/* LMA is the CPU's to set: a value read may be written back. */
 static int set_efer(struct keel_vcpu *vcpu, struct msr_req *rq)
 {
-	u64 efer = vcpu->arch.efer;
-
-	return keel_set_efer(vcpu, (rq->val & ~(u64)EFER_LMA) | (efer & EFER_LMA));
+	return keel_set_efer(vcpu, rq->val);
 }
 
 #define MISC_ENABLE_FIXED (MSR_IA32_MISC_ENABLE_EMON | MSR_IA32_MISC_ENABLE_BTS_UNAVAIL | \

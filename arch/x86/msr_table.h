@@ -15,7 +15,7 @@ struct msr_req {
 
 enum {
 	MSR_LISTED	= BIT(0),	/* in KVM_GET_MSR_INDEX_LIST, where the host offers it */
-	MSR_HARDWARE	= BIT(1),	/* the backend may hold it: it is asked first */
+	MSR_HARDWARE	= BIT(1),	/* the backend may hold it: it has the last word */
 	MSR_HOST_ONLY	= BIT(2),	/* a guest gets #GP */
 	MSR_HOST_SETS	= BIT(3),	/* a guest may only read it */
 	MSR_DROPS	= BIT(4),	/* writes do nothing */

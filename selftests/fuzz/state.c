@@ -160,7 +160,7 @@ int keel_set_efer(struct keel_vcpu *v, u64 efer)
 {
 	if (efer & ~keel_caps.efer & ~BIT_ULL(10))
 		return -EINVAL;
-	v->arch.efer = efer;
+	v->arch.efer = (efer & ~BIT_ULL(10)) | (v->arch.efer & BIT_ULL(10));
 	return 0;
 }
 
