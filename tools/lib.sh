@@ -60,6 +60,13 @@ module_files() {
 	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }'
 }
 
+# Warnings and errors in the log of a build of the module, but for what the kernel's build
+# says of any that is not its own. Status 1: none.
+build_warnings() {
+	grep -E 'warning:|error:' "$1" | grep -vE 'Skipping BTF generation'`
+		`'|the compiler differs from the one used|The kernel was built by:|You are using:'
+}
+
 # First free directory NAME-N below the log directory.
 new_log_dir() {
 	local base=${KEEL_LOGS:-$top/build/logs} n=1
