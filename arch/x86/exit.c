@@ -183,13 +183,13 @@ static int keel_exit_emulate(struct keel_vcpu *vcpu, struct keel_exit *exit)
 
 static int keel_exit_apic_write(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	keel_apicv_written(vcpu, exit->value);
+	keel_apic_hw_written(vcpu, exit->value);
 	return KEEL_RESUME;
 }
 
 static int keel_exit_eoi(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	keel_apicv_eoi(vcpu, exit->value);
+	keel_apic_hw_eoi(vcpu, exit->value);
 	return KEEL_RESUME;
 }
 

@@ -12,7 +12,6 @@
 #include "clock.h"
 #include "cpuid.h"
 #include "event.h"
-#include "irqchip/apic.h"
 #include "irqchip/irqchip.h"
 #include "mmu/mmu.h"
 #include "msr.h"

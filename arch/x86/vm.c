@@ -13,7 +13,6 @@
 #include "clock.h"
 #include "cpuid.h"
 #include "event.h"
-#include "irqchip/apic.h"
 #include "irqchip/irqchip.h"
 #include "mmu/mmu.h"
 #include "msr.h"
@@ -198,11 +197,6 @@ static long vm_reinject_control(struct keel_vm *vm, union keel_arg arg)
 
 /* ---- KVM_ENABLE_CAP ---- */
 
-static int enable_split_irqchip(struct keel_vm *vm, u64 pins)
-{
-	return pins > KEEL_MAX_IRQ_ROUTES ? -EINVAL : keel_irqchip_split(vm, pins);
-}
-
 #define KEEL_X2APIC_API	(KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
 static int enable_x2apic_api(struct keel_vm *vm, u64 flags)
@@ -248,7 +242,7 @@ static const struct keel_enable_row {
 	u32 cap;
 	int (*fn)(struct keel_vm *vm, u64 arg);	/* vm->lock held */
 } keel_enable_rows[] = {
-	{ KVM_CAP_SPLIT_IRQCHIP,	enable_split_irqchip },
+	{ KVM_CAP_SPLIT_IRQCHIP,	keel_irqchip_split },
 	{ KVM_CAP_X2APIC_API,		enable_x2apic_api },
 	{ KVM_CAP_MAX_VCPU_ID,		enable_max_vcpu_id },
 	{ KVM_CAP_DISABLE_QUIRKS,	disable_quirks },
@@ -357,12 +351,12 @@ long arch_check_extension(struct keel_vm *vm, long cap)
 
 static long vcpu_get_lapic(struct keel_vcpu *vcpu, union keel_arg arg)
 {
-	return keel_apic_in_kernel(vcpu) ? keel_apic_get_state(vcpu, arg.buf) : -EINVAL;
+	return keel_apic_get_state(vcpu, arg.buf);
 }
 
 static long vcpu_set_lapic(struct keel_vcpu *vcpu, union keel_arg arg)
 {
-	return keel_apic_in_kernel(vcpu) ? keel_apic_set_state(vcpu, arg.buf) : -EINVAL;
+	return keel_apic_set_state(vcpu, arg.buf);
 }
 
 /*

@@ -295,7 +295,7 @@ int keel_apic_mmio_write(struct keel_vcpu *vcpu, gpa_t gpa, int len, const void 
 
 /* ---- accesses that the hardware has begun ---- */
 
-void keel_apicv_written(struct keel_vcpu *vcpu, unsigned int reg)
+void keel_apic_hw_written(struct keel_vcpu *vcpu, unsigned int reg)
 {
 	struct keel_apic *apic = vcpu->arch.apic;
 	struct lapic_effect fx = { .what = 0 };
@@ -304,7 +304,7 @@ void keel_apicv_written(struct keel_vcpu *vcpu, unsigned int reg)
 	apic_apply(apic, &fx);
 }
 
-void keel_apicv_eoi(struct keel_vcpu *vcpu, u8 vector)
+void keel_apic_hw_eoi(struct keel_vcpu *vcpu, u8 vector)
 {
 	struct lapic_effect fx = { .what = 0 };
 
@@ -367,9 +367,7 @@ void keel_apic_scan_ioapic(struct keel_vcpu *vcpu)
 	if (!apic)
 		return;
 	apicv_take_posted(apic);
-	rcu_read_lock();
 	keel_ioapic_scan(vcpu, wanted);
-	rcu_read_unlock();
 	for_each_set_bit(vector, apic->eoi_vectors, 256)
 		if (lapic_in_flight(&apic->core, vector))
 			__set_bit(vector, wanted);
@@ -379,10 +377,15 @@ void keel_apic_scan_ioapic(struct keel_vcpu *vcpu)
 
 /* ---- interrupts for the CPU ---- */
 
+bool keel_apic_accepts_extint(struct keel_vcpu *vcpu)
+{
+	return !vcpu->arch.apic || lapic_accepts_extint(&vcpu->arch.apic->core);
+}
+
 /* An interrupt from outside the APICs: the 8259s', or the vector userspace gave. */
 static bool apic_extint_pending(struct keel_vcpu *vcpu)
 {
-	if (vcpu->arch.apic && !lapic_accepts_extint(&vcpu->arch.apic->core))
+	if (!keel_apic_accepts_extint(vcpu))
 		return false;
 	if (vcpu->vm->arch.irqchip_mode == KEEL_IRQCHIP_KERNEL)
 		return keel_pic_pending(vcpu->vm);
@@ -440,9 +443,4 @@ int keel_irq_highest_irr(struct keel_vcpu *vcpu)
 
 	/* With userspace's APIC any lowering of CR8 may matter: something is always held back. */
 	return apic ? lapic_tpr_masked(&apic->core) : 0;
-}
-
-bool keel_apic_accepts_extint(struct keel_vcpu *vcpu)
-{
-	return !vcpu->arch.apic || lapic_accepts_extint(&vcpu->arch.apic->core);
 }

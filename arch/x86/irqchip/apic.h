@@ -2,7 +2,7 @@
 /*
  * apic.h - a vCPU's local APIC in the kernel: core, timer, and what waits for it
  *
- * Shared by apic.c, apic_timer.c and apic_deliver.c. The rest of arch/x86 uses
+ * Shared by apic*.c and, through chips.h, the chips. The rest of arch/x86 uses
  * irqchip.h.
  */
 #ifndef KEEL_X86_APIC_H
@@ -47,17 +47,9 @@ void apicv_take_posted(struct keel_apic *apic);
 void apicv_eoi_vectors_changed(struct keel_apic *apic);	/* loaded */
 
 /* apic_deliver.c */
+/* Does @msg name the APIC of @vcpu, if there is one, by its registers as they are? Any context. */
+bool apic_matches(struct keel_vcpu *vcpu, const struct keel_apic_msg *msg);
 /* The address of an APIC of @vm changed, or a vCPU came: build the map anew. Sleeps. */
 void apic_map_update(struct keel_vm *vm);
-
-/*
- * ---- for arch/x86/vm.c and vcpu.c ----
- * keel_apic_vm_init() - before the first vCPU. keel_apic_vm_destroy() - after the
- * last one; nothing delivers any more. keel_apic_created() - @vcpu can be found now
- * (from arch_vcpu_created()); sleeps. Without it delivery is right, but slow.
- */
-void keel_apic_vm_init(struct keel_vm *vm);
-void keel_apic_vm_destroy(struct keel_vm *vm);
-void keel_apic_created(struct keel_vcpu *vcpu);
 
 #endif

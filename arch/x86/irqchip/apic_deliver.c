@@ -252,8 +252,7 @@ static void apic_offer_by_map(struct apic_delivery *d, const struct keel_apic_ma
 		apic_offer(d, map->apic[idx[i]]);
 }
 
-/* By the registers as they are, whatever the map says. */
-static bool apic_matches(struct keel_vcpu *vcpu, const struct keel_apic_msg *msg)
+bool apic_matches(struct keel_vcpu *vcpu, const struct keel_apic_msg *msg)
 {
 	struct apic_addr addr;
 

@@ -113,17 +113,6 @@ struct split_scan {
 	unsigned long *vectors;
 };
 
-static bool split_matches(struct keel_vcpu *vcpu, const struct keel_apic_msg *msg)
-{
-	struct apic_addr addr;
-
-	if (!vcpu->arch.apic)
-		return false;
-	lapic_addr(&vcpu->arch.apic->core, &addr);
-	return apic_addr_match(&addr, vcpu->idx, msg,
-			       READ_ONCE(vcpu->vm->arch.x2apic_no_broadcast_quirk));
-}
-
 /* Userspace's IOAPIC has the first GSIs, as MSI routes that carry its trigger mode. */
 static void split_scan_route(const struct keel_route *r, void *data)
 {
@@ -136,7 +125,7 @@ static void split_scan_route(const struct keel_route *r, void *data)
 	if (apic_msi_decode(&msg, r->msi.address, r->msi.data,
 			    READ_ONCE(arch->x2apic_format)))
 		return;
-	if (msg.level && split_matches(scan->vcpu, &msg))
+	if (msg.level && apic_matches(scan->vcpu, &msg))
 		__set_bit(msg.vector, scan->vectors);
 }
 
@@ -145,12 +134,10 @@ void keel_ioapic_scan(struct keel_vcpu *vcpu, unsigned long *eoi_vectors)
 	struct keel_vm *vm = vcpu->vm;
 	struct split_scan scan = { .vcpu = vcpu, .vectors = eoi_vectors };
 
-	rcu_read_lock();
 	if (vm->arch.irqchip)
 		ioapic_dev_scan(vm->arch.irqchip, eoi_vectors);
 	else
 		keel_routing_for_each(vm, split_scan_route, &scan);
-	rcu_read_unlock();
 }
 
 void keel_ioapic_get(struct keel_irqchip *chip, struct kvm_ioapic_state *s)

@@ -225,7 +225,7 @@ int keel_irqchip_create(struct keel_vm *vm)
 }
 
 /* -EINVAL: more @pins than routes. -EEXIST: too late. -ENOMEM. */
-int keel_irqchip_split(struct keel_vm *vm, u32 pins)
+int keel_irqchip_split(struct keel_vm *vm, u64 pins)
 {
 	int ret;
 

@@ -13,9 +13,14 @@
 
 /* ---- per vCPU: the local APIC (irqchip/apic.c over lapic.c, lapic_timer.c) ---- */
 
+/* Of the VM: before its first vCPU, and after the last one: nothing delivers any more. */
+void keel_apic_vm_init(struct keel_vm *vm);
+void keel_apic_vm_destroy(struct keel_vm *vm);
 /* vCPU creation and end; only where the VM's APICs are in the kernel. -ENOMEM. */
 int keel_apic_create(struct keel_vcpu *vcpu);
 void keel_apic_destroy(struct keel_vcpu *vcpu);
+/* @vcpu can be found now. Sleeps. Without it delivery is right, but slow. */
+void keel_apic_created(struct keel_vcpu *vcpu);
 /* RESET (@init false) or INIT (@init true: APIC base and id stay). */
 void keel_apic_reset(struct keel_vcpu *vcpu, bool init);
 
@@ -56,13 +61,22 @@ bool keel_apic_is_at(const struct keel_vcpu *vcpu, gpa_t gpa);
 int keel_apic_mmio_read(struct keel_vcpu *vcpu, gpa_t gpa, int len, void *val);
 int keel_apic_mmio_write(struct keel_vcpu *vcpu, gpa_t gpa, int len, const void *val);
 
+/*
+ * May the register at offset @reg be written with interrupts off? All but those that other
+ * APICs' maps are made of.
+ */
+bool keel_apic_reg_quick(unsigned int reg);
+/* KEEL_EXIT_APIC_WRITE: the register at offset @reg has its value; KEEL_EXIT_EOI: of @vector. */
+void keel_apic_hw_written(struct keel_vcpu *vcpu, unsigned int reg);
+void keel_apic_hw_eoi(struct keel_vcpu *vcpu, u8 vector);
+
 /* KEEL_REQ_APIC_TIMER: the hrtimer fired; deliver the LVT timer. vCPU thread. */
 void keel_apic_timer_expired(struct keel_vcpu *vcpu);
 /* Is the timer due now although the hrtimer has not run (checked when blocking)? */
 bool keel_apic_timer_pending(struct keel_vcpu *vcpu);
 /* Before and after the vCPU waits in HLT. vCPU thread. */
 void keel_apic_timer_wait(struct keel_vcpu *vcpu, bool wait);
-/* vCPU moves to another CPU: migrate its hrtimer. */
+/* The vCPU has moved to this CPU: arm its hrtimer here. Loaded. */
 void keel_apic_timer_migrate(struct keel_vcpu *vcpu);
 
 /*
@@ -81,9 +95,13 @@ void keel_apic_post_sipi(struct keel_vcpu *vcpu);
 int keel_apic_get_state(struct keel_vcpu *vcpu, struct kvm_lapic_state *s);
 int keel_apic_set_state(struct keel_vcpu *vcpu, struct kvm_lapic_state *s);
 
-/* Split irqchip: does an EOI of @vector go to userspace (KVM_EXIT_IOAPIC_EOI)? */
-int keel_apic_take_ioapic_eoi(struct keel_vcpu *vcpu);	/* vector or -1; KEEL_REQ_IOAPIC_EOI */
-void keel_apic_scan_ioapic(struct keel_vcpu *vcpu);	/* KEEL_REQ_SCAN_IOAPIC */
+/*
+ * KEEL_REQ_IOAPIC_EOI: the vector whose EOI is to be told to userspace, which has the IOAPIC
+ * (KVM_EXIT_IOAPIC_EOI), or -1; taken by this. vCPU thread.
+ */
+int keel_apic_take_ioapic_eoi(struct keel_vcpu *vcpu);
+/* KEEL_REQ_SCAN_IOAPIC: find anew whose EOIs an IOAPIC waits for. vCPU thread, loaded. */
+void keel_apic_scan_ioapic(struct keel_vcpu *vcpu);
 
 /* CPUID changed: x2APIC, TSC deadline offered or not. */
 void keel_apic_cpuid_changed(struct keel_vcpu *vcpu);
@@ -108,19 +126,11 @@ void keel_apicv_sync(struct keel_vcpu *vcpu);
 /* The page to be mapped at @gfn for the hardware's sake, or 0. mmu_lock held. */
 bool keel_apicv_is_page(gfn_t gfn);	/* where that page may be */
 hpa_t keel_apicv_page(struct keel_vm *vm, gfn_t gfn);
-/*
- * May the register at offset @reg be written with interrupts off? All but those that other
- * APICs' maps are made of.
- */
-bool keel_apic_reg_quick(unsigned int reg);
-/* KEEL_EXIT_APIC_WRITE: the register at offset @reg has its value; KEEL_EXIT_EOI: of @vector. */
-void keel_apicv_written(struct keel_vcpu *vcpu, unsigned int reg);
-void keel_apicv_eoi(struct keel_vcpu *vcpu, u8 vector);
 
 /* ---- per VM: the chips (irqchip/irqchip.c over pic.c, ioapic.c, pit.c) ---- */
 
 int keel_irqchip_create(struct keel_vm *vm);		/* KVM_CREATE_IRQCHIP; vm->lock held */
-int keel_irqchip_split(struct keel_vm *vm, u32 pins);	/* KVM_CAP_SPLIT_IRQCHIP; vm->lock held */
+int keel_irqchip_split(struct keel_vm *vm, u64 pins);	/* KVM_CAP_SPLIT_IRQCHIP; vm->lock held */
 void keel_irqchip_destroy(struct keel_vm *vm);
 int keel_irqchip_get(struct keel_vm *vm, struct kvm_irqchip *chip);
 int keel_irqchip_set(struct keel_vm *vm, const struct kvm_irqchip *chip);
@@ -130,13 +140,16 @@ int keel_pit_get(struct keel_vm *vm, struct kvm_pit_state2 *s);
 int keel_pit_set(struct keel_vm *vm, const struct kvm_pit_state2 *s);
 int keel_pit_reinject(struct keel_vm *vm, const struct kvm_reinject_control *c);
 
-/* The 8259 pair as seen by the CPU. Lock inside. vCPU thread. */
+/* The 8259 pair as seen by the CPU. Any context; only ack takes the lock. */
 bool keel_pic_pending(struct keel_vm *vm);
 int keel_pic_ack(struct keel_vm *vm);
 
 /* An APIC wrote EOI for level-triggered @vector: the IOAPIC reacts. vCPU thread. */
 void keel_ioapic_eoi(struct keel_vcpu *vcpu, u8 vector, bool level);
-/* Does the in-kernel IOAPIC (or the split routing) need to see @vector's EOI on @vcpu? RCU. */
+/*
+ * Add to @eoi_vectors (256 bits) the vectors whose EOI on @vcpu the IOAPIC, the kernel's or
+ * userspace's by its routes, waits for. vCPU thread.
+ */
 void keel_ioapic_scan(struct keel_vcpu *vcpu, unsigned long *eoi_vectors);
 
 #endif

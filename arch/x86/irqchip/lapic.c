@@ -655,13 +655,6 @@ void lapic_reset(struct lapic *a, enum lapic_reset how, bool bsp, bool extint)
 		lapic_put(a, LAPIC_LVT0, KEEL_DM_EXTINT << 8);
 }
 
-static enum lapic_mode lapic_base_mode(u64 base)
-{
-	if (!(base & LAPIC_BASE_ENABLE))
-		return LAPIC_OFF;
-	return base & LAPIC_BASE_X2APIC ? LAPIC_X2APIC : LAPIC_XAPIC;
-}
-
 bool lapic_base_valid(u64 old, u64 base, u64 reserved, bool host)
 {
 	enum lapic_mode from = lapic_base_mode(old), to = lapic_base_mode(base);

@@ -131,13 +131,16 @@ static inline u32 lapic_get(const struct lapic *a, unsigned int reg)
 	return READ_ONCE(a->page[reg >> 3]);
 }
 
-static inline enum lapic_mode lapic_mode(const struct lapic *a)
+static inline enum lapic_mode lapic_base_mode(u64 base)
 {
-	u64 base = READ_ONCE(a->base);
-
 	if (!(base & LAPIC_BASE_ENABLE))
 		return LAPIC_OFF;
 	return base & LAPIC_BASE_X2APIC ? LAPIC_X2APIC : LAPIC_XAPIC;
+}
+
+static inline enum lapic_mode lapic_mode(const struct lapic *a)
+{
+	return lapic_base_mode(READ_ONCE(a->base));
 }
 
 /* Enabled by the spurious vector register; the hardware enable is lapic_mode()'s. */

@@ -4,20 +4,14 @@
  */
 #include "chips.h"
 
-/* INT goes to every CPU's LINT0. */
-static bool pic_dev_reaches(const struct keel_vcpu *vcpu)
-{
-	return !vcpu->arch.apic || lapic_accepts_extint(&vcpu->arch.apic->core);
-}
-
-/* Whose LINT0 is shut looks by itself when it opens. */
+/* INT goes to every CPU's LINT0. Whose LINT0 is shut looks by itself when it opens. */
 static void pic_dev_wake(struct keel_vm *vm)
 {
 	struct keel_vcpu *vcpu;
 	unsigned int i;
 
 	keel_for_each_vcpu(i, vcpu, vm) {
-		if (!pic_dev_reaches(vcpu))
+		if (!keel_apic_accepts_extint(vcpu))
 			continue;
 		keel_vcpu_request(vcpu, KEEL_REQ_EVENT);
 		keel_vcpu_kick(vcpu);
