@@ -226,14 +226,15 @@ static bool cpuid_faults(struct keel_vcpu *vcpu)
 /* A leaf that the table does not have. */
 static noinline int cpuid_unlisted(struct keel_vcpu *vcpu, struct keel_exit *exit)
 {
-	struct cpuid_out o;
+	u32 eax = keel_reg_read(vcpu, KEEL_RAX);
+	u32 ecx = keel_reg_read(vcpu, KEEL_RCX);
+	u32 ebx, edx;
 
-	cpuid_read(vcpu->arch.cpuid, keel_reg_read(vcpu, KEEL_RAX),
-		   keel_reg_read(vcpu, KEEL_RCX), &o);
-	keel_reg_write(vcpu, KEEL_RAX, o.reg[CPUID_REG_EAX]);
-	keel_reg_write(vcpu, KEEL_RBX, o.reg[CPUID_REG_EBX]);
-	keel_reg_write(vcpu, KEEL_RCX, o.reg[CPUID_REG_ECX]);
-	keel_reg_write(vcpu, KEEL_RDX, o.reg[CPUID_REG_EDX]);
+	keel_cpuid_query(vcpu, &eax, &ebx, &ecx, &edx);
+	keel_reg_write(vcpu, KEEL_RAX, eax);
+	keel_reg_write(vcpu, KEEL_RBX, ebx);
+	keel_reg_write(vcpu, KEEL_RCX, ecx);
+	keel_reg_write(vcpu, KEEL_RDX, edx);
 	return keel_skip(vcpu, exit);
 }
 

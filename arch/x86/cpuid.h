@@ -56,7 +56,7 @@ int keel_cpuid_exit(struct keel_vcpu *vcpu, struct keel_exit *exit);
 void keel_cpuid_update_runtime(struct keel_vcpu *vcpu);
 
 long keel_ioc_get_supported_cpuid(union keel_arg arg);	/* USER; -E2BIG */
-long keel_ioc_get_emulated_cpuid(union keel_arg arg);	/* USER; no entries */
+long keel_ioc_get_emulated_cpuid(union keel_arg arg);	/* USER; none; -E2BIG: nent is 0 */
 /* -E2BIG: more than CPUID_MAX_ENTRIES; -EINVAL: impossible, or a change after KVM_RUN. */
 long keel_ioc_set_cpuid(struct keel_vcpu *vcpu, union keel_arg arg);	/* USER */
 long keel_ioc_set_cpuid2(struct keel_vcpu *vcpu, union keel_arg arg);	/* USER */

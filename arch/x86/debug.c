@@ -281,21 +281,14 @@ long keel_ioc_set_debugregs(struct keel_vcpu *vcpu, union keel_arg arg)
 	return 0;
 }
 
-/*
- * Give the guest an exception that a debugger got and does not want. INT3's RIP is
- * that of the instruction; the exception is reported behind it.
- */
+/* Give the guest an exception that a debugger got and does not want. -EBUSY: it has one. */
 static int inject_for_debugger(struct keel_vcpu *vcpu, u32 control)
 {
 	if (!(control & (KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)))
 		return 0;
 	if (vcpu->arch.exception.pending || vcpu->arch.exception.injected)
 		return -EBUSY;
-	if (control & KVM_GUESTDBG_INJECT_DB) {
-		keel_queue_exception(vcpu, X86_TRAP_DB);
-		return 0;
-	}
-	keel_queue_exception(vcpu, X86_TRAP_BP);
+	keel_queue_exception(vcpu, control & KVM_GUESTDBG_INJECT_DB ? X86_TRAP_DB : X86_TRAP_BP);
 	return 0;
 }
 

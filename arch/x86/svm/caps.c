@@ -145,8 +145,8 @@ static void svm_reset_tsc_ratio(struct svm_cpu *sc)
 {
 	if (!svm_facts.tsc_ratio)
 		return;
-	WRITE_ONCE(sc->tsc_ratio, SVM_TSC_RATIO_DEFAULT);
-	wrmsrq(MSR_AMD64_TSC_RATIO, READ_ONCE(sc->tsc_ratio));
+	sc->tsc_ratio = SVM_TSC_RATIO_DEFAULT;
+	wrmsrq(MSR_AMD64_TSC_RATIO, sc->tsc_ratio);
 }
 
 static bool svm_cpu_in_use(void)
