@@ -63,8 +63,9 @@ module_files() {
 # Warnings and errors in the log of a build of the module, but for what the kernel's build
 # says of any that is not its own. Status 1: none.
 build_warnings() {
-	grep -E 'warning:|error:' "$1" | grep -vE 'Skipping BTF generation'`
-		`'|the compiler differs from the one used|The kernel was built by:|You are using:'
+	grep -E 'warning:|error:' "$1" |
+		grep -v -e 'Skipping BTF generation' -e 'the compiler differs from the one used' \
+			-e 'The kernel was built by:' -e 'You are using:'
 }
 
 # First free directory NAME-N below the log directory.
