@@ -164,7 +164,8 @@ guest_read() {
 
 	[ -z "${guest_status[$1]}" ] || return 0
 	while IFS= read -r -u "${guest_console[$1]}" text; do
-		text=${guest_rest[$1]}${text%$'\r'}
+		text=${guest_rest[$1]}$text
+		text=${text%$'\r'}
 		guest_rest[$1]=''
 		[ "${text#case: }" = "$text" ] || said+=("${text#case: }")
 	done
