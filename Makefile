@@ -39,11 +39,15 @@ modules_install: modules	## install keel.ko for that kernel
 run: run-guest	## boot a host, and in it a Linux guest with a shell; CMD='...' runs that instead
 	$(call exit,$(RUN_STATUS))@exit $(RUN_STATUS)
 
+# However it ends, what root built in another's tree by sudo is that one's.
+GIVE_BACK = [ "$$(id -u)" != 0 ] || [ "$$(stat -c %u Makefile)" = 0 ] || \
+	find . -xdev -user root -exec chown -h --reference=Makefile {} + 2> /dev/null || :
+
 run-guest:
-	@tools/setup $(if $(filter intel,$(HOST)),intel,run)
-	@$(MAKE) --no-print-directory -s module-for-run >&2
-	@tools/run; echo $$? > $(STATUS_FILE)
-	@[ "$$(id -u)" != 0 ] || chown -R --reference=Makefile .	# by sudo: it stays its owner's
+	@trap '$(GIVE_BACK)' EXIT; \
+	tools/setup $(if $(filter intel,$(HOST)),intel,run) && \
+	$(MAKE) --no-print-directory -s module-for-run >&2 && \
+	{ tools/run; echo $$? > $(STATUS_FILE); }
 
 STATUS_FILE := build/run.status-$(shell echo $$PPID)
 RUN_STATUS = $(eval RUN_STATUS := $(shell cat $(STATUS_FILE); rm -f $(STATUS_FILE)))$(RUN_STATUS)

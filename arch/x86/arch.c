@@ -56,10 +56,11 @@ static void keel_cpu_on(void *error)
 		atomic_set(error, r);
 }
 
-/* Of .cpu_enable: what there is to be ended */
+/* Of .cpu_enable: what is wrong, and is to be mended before more is done */
 static const char *keel_cpu_error(int r)
 {
-	return r == -EBUSY ? "in use by another hypervisor" : "refused by the CPU or its firmware";
+	return r == -EBUSY ? "in use by another hypervisor: end that" :
+			     "refused by the CPU or its firmware: allow it there";
 }
 
 static void keel_cpu_off(void *unused)
@@ -86,7 +87,7 @@ static int keel_cpu_starting(unsigned int cpu)
 	r = keel_backend->cpu_enable();
 	local_irq_restore(flags);
 	if (r)
-		pr_err_ratelimited("CPU %u: virtualization is %s: end that, and take the CPU off and on\n",
+		pr_err_ratelimited("CPU %u: virtualization is %s, and take the CPU off and on\n",
 				   cpu, keel_cpu_error(r));
 	return KEEL_CPUHP_MAY_FAIL ? r : 0;
 }
@@ -115,7 +116,7 @@ static void keel_resume(KEEL_COMPAT_SYSCORE_ARG)
 	int r = keel_hw_on ? keel_backend->cpu_enable() : 0;
 
 	if (r)
-		pr_err("virtualization is %s after resume: end that, and start the virtual machines again\n",
+		pr_err("virtualization, after resume, is %s, and start the virtual machines again\n",
 		       keel_cpu_error(r));
 }
 
@@ -154,7 +155,7 @@ static int keel_hw_enable(void)
 	r = atomic_read(&error);
 	if (r) {
 		if (r != -ESHUTDOWN)
-			pr_err_ratelimited("%s is %s: end that and try again\n",
+			pr_err_ratelimited("%s is %s, and try the virtual machine again\n",
 					   keel_backend->name, keel_cpu_error(r));
 		on_each_cpu(keel_cpu_off, NULL, 1);
 		keel_backend->emergency_hook(false);

@@ -18,7 +18,10 @@ long keel_ioc_get_vcpu_events(struct keel_vcpu *vcpu, union keel_arg arg)
 
 	if (keel_vcpu_take_request(vcpu, KEEL_REQ_NMI))
 		keel_nmi_take(vcpu);
-	/* INT3 and INTO are executed again, so they are not an event to be moved. */
+	/*
+	 * As KVM: #BP and #OF are not shown. The guest's own are executed again; one from
+	 * userspace is lost when what was read is written back.
+	 */
 	if (!(e->vector == X86_TRAP_BP || e->vector == X86_TRAP_OF))
 		ev->exception.injected = e->injected || e->pending;
 	ev->exception.nr = e->vector;

@@ -15,7 +15,8 @@ void arch_exit(void);
 
 /*
  * Switch virtualization on for all CPUs (first VM) and off again (last VM gone).
- * Counted inside. -EBUSY with one line if another hypervisor holds it.
+ * Counted inside. -EBUSY: another hypervisor holds it; -EIO: the CPU refuses; each with one
+ * line. -ESHUTDOWN: the machine goes down.
  */
 int arch_hardware_get(void);
 void arch_hardware_put(void);

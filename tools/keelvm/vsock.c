@@ -62,7 +62,10 @@ static void vsock_kick(struct vdev *d, unsigned int unused __unused)
 		     give(d, RX) && give(d, TX) &&
 		     !ioctl(v->fd, VHOST_VSOCK_SET_RUNNING, &(int){ 1 });
 	for (i = RX; i <= TX; i++)
-		eventfd_write(d->kicked[i].fd, 1);
+		if (v->running)
+			eventfd_write(d->kicked[i].fd, 1);
+		else
+			loop_watch(&d->kicked[i], POLLIN);
 	if (!v->running) {
 		d->q[RX].broken = true;
 		vdev_done(d, &d->q[RX]);
