@@ -575,6 +575,25 @@ TEST(vcpu_events_exception_taken)
 	EXPECT_EQ(events().exception.injected, 0);
 }
 
+/* INT n, which KVM_GET_VCPU_EVENTS never shows, is executed again and not injected. */
+TEST(vcpu_events_soft_interrupt)
+{
+	GUEST(16, no_int, GUEST_OUT);
+	struct kvm_vcpu_events ev;
+
+	if (abi_on_kvm())
+		SKIP("kvm injects it");
+	make_guest(&vm, &c, 0, no_int, no_int_end);
+	ev = events();
+	ev.interrupt.injected = 1;
+	ev.interrupt.soft = 1;
+	ev.interrupt.nr = 0x30;
+	ASSERT_OK(ioctl(c.fd, KVM_SET_VCPU_EVENTS, &ev));
+	EXPECT_EQ(events().interrupt.injected, 0);
+	run_to_out(&c, DONE_PORT);
+	EXPECT_EQ(get_regs(&c).rip & ~0xfUL, CODE);
+}
+
 TEST(nmi_in_events)
 {
 	make(0);
