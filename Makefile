@@ -44,10 +44,9 @@ GIVE_BACK = [ "$$(id -u)" != 0 ] || [ "$$(stat -c %u Makefile)" = 0 ] || \
 	find . -xdev -user root -exec chown -h --reference=Makefile {} + 2> /dev/null || :
 
 run-guest:
-	@trap '$(GIVE_BACK)' EXIT; \
-	tools/setup $(if $(filter intel,$(HOST)),intel,run) && \
-	$(MAKE) --no-print-directory -s module-for-run >&2 && \
-	{ tools/run; echo $$? > $(STATUS_FILE); }
+	@tools/setup $(if $(filter intel,$(HOST)),intel,run)
+	@trap '$(GIVE_BACK)' EXIT; $(MAKE) --no-print-directory -s module-for-run >&2
+	@trap '$(GIVE_BACK)' EXIT; tools/run; echo $$? > $(STATUS_FILE)
 
 STATUS_FILE := build/run.status-$(shell echo $$PPID)
 RUN_STATUS = $(eval RUN_STATUS := $(shell cat $(STATUS_FILE); rm -f $(STATUS_FILE)))$(RUN_STATUS)
